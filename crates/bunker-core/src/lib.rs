@@ -1,0 +1,10 @@
+//! The vault's cryptography, normalisation and record model, without PostgreSQL.
+//!
+//! Nothing here knows about a database: bytes and text go in, bytes and text come out, and every
+//! error is a plain enum that carries no value, digest or key.
+
+pub mod crypto;
+pub mod normalize;
+pub mod profile;
+pub mod redact;
+pub mod secret;
