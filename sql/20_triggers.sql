@@ -1,0 +1,30 @@
+-- Every change of a table leaves an audit event in the same transaction, also one that goes past
+-- the functions.  Row triggers where a row is a user; elsewhere one event a statement is enough.
+
+CREATE FUNCTION bunker.record_changed() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'bunker_record_changed_wrapper';
+REVOKE ALL ON FUNCTION bunker.record_changed() FROM PUBLIC;
+
+CREATE FUNCTION bunker.table_changed() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'bunker_table_changed_wrapper';
+REVOKE ALL ON FUNCTION bunker.table_changed() FROM PUBLIC;
+
+CREATE TRIGGER audit_rows AFTER INSERT OR UPDATE OR DELETE ON bunker.record
+    FOR EACH ROW EXECUTE FUNCTION bunker.record_changed();
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON bunker.record
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.keyring
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.record_version
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.lookup_kind
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.lookup
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.user_schema
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();

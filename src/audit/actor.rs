@@ -1,0 +1,93 @@
+//! Who really called, in one line that a caller can neither forge nor break up.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::fmt::Write;
+use std::rc::Rc;
+
+use pgrx::pg_sys::Oid;
+
+use crate::guc;
+use crate::pg::caller;
+
+/// What the line was made from.
+#[derive(PartialEq)]
+struct Facts {
+    session_role: Oid,
+    current_role: Oid,
+    application: Option<Vec<u8>>,
+    claimed: Option<String>,
+}
+
+impl Facts {
+    fn now() -> Self {
+        Self {
+            session_role: caller::session_role(),
+            current_role: caller::current_role(),
+            application: caller::application_name()
+                .map(CStr::to_bytes)
+                .map(<[u8]>::to_vec),
+            claimed: guc::claimed_actor(),
+        }
+    }
+}
+
+thread_local! {
+    static LINE: RefCell<Option<(Facts, Rc<str>)>> = const { RefCell::new(None) };
+}
+
+/// The name of the session's role.
+pub fn session_role_name() -> String {
+    caller::role_name(caller::session_role())
+}
+
+/// `alice role=bunker_app client=192.0.2.7 application="billing" claimed="bob@support"`: the
+/// session's role, then what else is known.
+///
+/// What the client says of itself stands in JSON strings, so that it cannot pass for another field.
+pub fn current() -> Rc<str> {
+    let facts = Facts::now();
+    LINE.with_borrow_mut(|line| match line {
+        Some((known, text)) if *known == facts => Rc::clone(text),
+        _ => {
+            let text: Rc<str> = describe(&facts).into();
+            *line = Some((facts, Rc::clone(&text)));
+            text
+        }
+    })
+}
+
+fn describe(facts: &Facts) -> String {
+    let mut line = name(facts.session_role);
+    // Writing to a String cannot fail.
+    if facts.current_role != facts.session_role {
+        let _ = write!(line, " role={}", name(facts.current_role));
+    }
+    if let Some(address) = caller::client_address() {
+        let _ = write!(line, " client={address}");
+    }
+    if let Some(application) = &facts.application {
+        let _ = write!(
+            line,
+            " application={}",
+            quoted(&String::from_utf8_lossy(application))
+        );
+    }
+    if let Some(claimed) = &facts.claimed {
+        let _ = write!(line, " claimed={}", quoted(claimed));
+    }
+    line
+}
+
+/// A role's name, quoted when it is more than a plain word.
+fn name(role: Oid) -> String {
+    let name = caller::role_name(role);
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain { name } else { quoted(&name) }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,179 @@
+//! The audit trail: who did what to whose data, in the transaction that did it.
+//!
+//! A write of ours runs inside an [`Operation`]. The row triggers of the tables report each changed
+//! row; inside an operation the row becomes an event of that operation, outside of one it was
+//! written past our functions and becomes an event that says so.
+
+mod actor;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use pgrx::Uuid;
+use pgrx::pg_sys::Oid;
+
+use crate::error::Result;
+use crate::guc;
+use crate::pg::relation::TableRef;
+use crate::pg::time;
+use crate::storage::audit::{self as table, Event};
+
+/// The outcome `ok`.
+const OK: &str = "ok";
+
+/// What a caller asked for, while it is being done.
+pub struct Operation {
+    action: &'static str,
+    kind: Option<String>,
+    reports: &'static TableRef,
+    pending: Vec<Event>,
+}
+
+thread_local! {
+    /// The operation that is under way in this backend.
+    static CURRENT: RefCell<Option<Operation>> = const { RefCell::new(None) };
+}
+
+/// Ends the operation when it goes out of scope, however that comes about.
+struct Scope {
+    outer: Option<Operation>,
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer.take());
+    }
+}
+
+/// Does `work` as the operation `action` (a function's name without `bunker_`) and writes its
+/// events: one for each row of `reports` that it changes.
+///
+/// `kind` is the lookup kind by which the user was named, if he was.
+pub fn operation<R>(
+    action: &'static str,
+    kind: Option<&str>,
+    reports: &'static TableRef,
+    work: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let operation = Operation {
+        action,
+        kind: kind.map(str::to_owned),
+        reports,
+        pending: Vec::new(),
+    };
+    let scope = Scope {
+        outer: CURRENT.replace(Some(operation)),
+    };
+    let result = work()?;
+    let events = CURRENT
+        .take()
+        .map(|operation| operation.pending)
+        .unwrap_or_default();
+    drop(scope);
+    if !events.is_empty() {
+        table::insert(&events)?;
+    }
+    Ok(result)
+}
+
+/// How a row was changed.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// INSERT, COPY
+    Insert,
+    /// UPDATE
+    Update,
+    /// DELETE
+    Delete,
+    /// TRUNCATE
+    Truncate,
+}
+
+impl Change {
+    fn direct_action(self) -> &'static str {
+        match self {
+            Self::Insert => "direct_insert",
+            Self::Update => "direct_update",
+            Self::Delete => "direct_delete",
+            Self::Truncate => "direct_truncate",
+        }
+    }
+}
+
+/// A change that a trigger saw.
+pub struct Changed<'a> {
+    /// The table's oid.
+    pub table: Oid,
+    /// The table's name, for people.
+    pub table_name: &'a str,
+    /// What happened.
+    pub change: Change,
+    /// Whose row, where the table has one row a user.
+    pub token: Option<Uuid>,
+    /// The row's version.
+    pub version: Option<i32>,
+}
+
+/// Records a change. Called by the triggers.
+pub fn changed(changed: &Changed<'_>) -> Result<()> {
+    let ours = CURRENT.with_borrow_mut(|current| -> Result<bool> {
+        let Some(operation) = current else {
+            return Ok(false);
+        };
+        if operation.reports.oid()? == changed.table {
+            let mut event = event(Cow::Borrowed(operation.action))?;
+            event.kind.clone_from(&operation.kind);
+            event.token = changed.token;
+            event.version = changed.version;
+            operation.pending.push(event);
+        }
+        Ok(true)
+    })?;
+    if ours {
+        return Ok(());
+    }
+    let mut event = event(Cow::Borrowed(changed.change.direct_action()))?;
+    event.token = changed.token;
+    event.version = changed.version;
+    event.message = Some(Cow::Owned(format!(
+        "{} was written past the functions",
+        changed.table_name
+    )));
+    table::insert(&[event])
+}
+
+fn event(action: Cow<'static, str>) -> Result<Event> {
+    Ok(Event {
+        id: table::next_id()?,
+        at: time::now(),
+        token: None,
+        version: None,
+        action,
+        status: Cow::Borrowed(OK),
+        actor: actor::current(),
+        kind: None,
+        app: None,
+        reason: guc::reason(),
+        message: None,
+    })
+}
+
+/// Events about one user, newest first.
+pub fn of_user(token: &Uuid, before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
+    table::of_user(token, before, max_rows)
+}
+
+/// All events, newest first.
+pub fn all(before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
+    table::all(before, max_rows)
+}
+
+/// One event.
+pub fn find(id: i64) -> Result<Option<Event>> {
+    table::find(id)
+}
+
+/// The role that is recorded as the author of a version.
+pub fn author() -> String {
+    actor::session_role_name()
+}

@@ -1,0 +1,190 @@
+//! Every way in which a call can fail, and the only map from our errors to SQLSTATEs.
+//!
+//! No variant carries a value from a profile, a digest or a key, so that none can reach a message,
+//! a hint or the server log (`API.md`, "Conventions").
+
+mod words;
+
+use bunker_core::crypto::{CryptoError, EntryError, OpenError};
+use bunker_core::normalize::NormalizeError;
+use bunker_core::profile::{PatchError, ProfileError, SchemaError, SchemaLocation, Violation};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode, function_name};
+
+use crate::keyring::SealedReason;
+
+/// What every fallible function of the extension returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call was refused.
+pub enum Error {
+    /// The lookup kind is none of ours and none that was added.
+    UnknownKind,
+    /// A name, path, limit or other argument is unusable; what and how to mend it.
+    BadArgument(&'static str, &'static str),
+    /// A lookup value has no normal form.
+    BadValue(NormalizeError),
+    /// A profile cannot be taken as it is.
+    BadProfile(ProfileError),
+    /// The profile has none of the fields by which a user is found.
+    NoLookupField,
+    /// A patch cannot be applied.
+    BadPatch(PatchError),
+    /// The user schema cannot be used.
+    BadSchema(SchemaError),
+    /// A token that is no uuid.
+    MalformedToken,
+    /// Another user has a lookup value already; the kind's name.
+    Duplicate(String),
+    /// The profile breaks the user schema.
+    SchemaViolation(Violation),
+    /// A `locked` value would change; where, in terms of the schema.
+    LockedChange(SchemaLocation),
+    /// `expected_version` is not the current version.
+    VersionConflict,
+    /// More elements than one call may bring; the setting or constant that says how many.
+    TooMany(&'static str),
+    /// No usable master key.
+    Sealed(SealedReason),
+    /// The normal forms were made by another version of the library.
+    StaleNormalizer,
+    /// A write names a user that does not exist.
+    NoSuchUser,
+    /// A stored value fails authentication.
+    Damaged(&'static str),
+    /// The operating system gave no random bytes, or a bound of the cipher was reached.
+    Crypto(CryptoError),
+    /// PostgreSQL refused one of our own statements in a way that is none of the above.
+    Internal(&'static str),
+    /// A view of PostgreSQL that would show the master key.
+    WouldShowKey,
+    /// The transaction sees the past, and the work needs the present.
+    IsolationLevel,
+    /// An error that one user's data cause.
+    OfUser(pgrx::Uuid, Box<Error>),
+    /// An error in one element of an array argument, counted from 1.
+    Element(usize, Box<Error>),
+}
+
+impl Error {
+    /// Marks the error as one of the `ordinal`-th element of an array argument.
+    pub fn at(self, ordinal: usize) -> Self {
+        Self::Element(ordinal, Box::new(self))
+    }
+
+    /// Marks the error as caused by the data of a user.
+    pub fn of_user(self, token: pgrx::Uuid) -> Self {
+        Self::OfUser(token, Box::new(self))
+    }
+
+    fn sqlstate(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode::*;
+        match self {
+            Self::BadProfile(ProfileError::TooBig | ProfileError::TooDeep)
+            | Self::BadPatch(
+                PatchError::TooBig | PatchError::TooDeep | PatchError::TooManyOperations,
+            )
+            | Self::BadSchema(
+                SchemaError::TooBig | SchemaError::TooDeep | SchemaError::TooComplex,
+            )
+            | Self::SchemaViolation(Violation::TooCostly)
+            | Self::TooMany(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Self::UnknownKind
+            | Self::BadArgument(..)
+            | Self::NoLookupField
+            | Self::BadValue(_)
+            | Self::BadProfile(_)
+            | Self::BadPatch(_)
+            | Self::BadSchema(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+            Self::MalformedToken => ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Self::Duplicate(_) => ERRCODE_UNIQUE_VIOLATION,
+            Self::SchemaViolation(_) | Self::LockedChange(_) => ERRCODE_CHECK_VIOLATION,
+            Self::VersionConflict => ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Self::Sealed(_) | Self::StaleNormalizer => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::NoSuchUser => ERRCODE_NO_DATA_FOUND,
+            Self::Damaged(_) => ERRCODE_DATA_CORRUPTED,
+            Self::Crypto(_) | Self::Internal(_) => ERRCODE_INTERNAL_ERROR,
+            Self::WouldShowKey => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Self::IsolationLevel => ERRCODE_ACTIVE_SQL_TRANSACTION,
+            Self::OfUser(_, inner) | Self::Element(_, inner) => inner.sqlstate(),
+        }
+    }
+
+    /// Raises the error in PostgreSQL; the transaction is over.
+    pub fn raise(self) -> ! {
+        ErrorReport::new(self.sqlstate(), self.message(), function_name!())
+            .set_hint(self.hint())
+            .report(PgLogLevel::ERROR);
+        unreachable!("a report at level ERROR does not return")
+    }
+}
+
+/// Turns a failed use case into a PostgreSQL error at the edge of the extension.
+pub trait OrRaise<T> {
+    /// The value, or the error raised.
+    fn or_raise(self) -> T;
+}
+
+impl<T> OrRaise<T> for Result<T> {
+    fn or_raise(self) -> T {
+        self.unwrap_or_else(|error| error.raise())
+    }
+}
+
+impl From<NormalizeError> for Error {
+    fn from(error: NormalizeError) -> Self {
+        Self::BadValue(error)
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        Self::BadProfile(error)
+    }
+}
+
+impl From<PatchError> for Error {
+    fn from(error: PatchError) -> Self {
+        Self::BadPatch(error)
+    }
+}
+
+impl From<SchemaError> for Error {
+    fn from(error: SchemaError) -> Self {
+        Self::BadSchema(error)
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::SchemaViolation(violation)
+    }
+}
+
+impl From<CryptoError> for Error {
+    fn from(error: CryptoError) -> Self {
+        Self::Crypto(error)
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(_: OpenError) -> Self {
+        Self::Damaged("a stored record")
+    }
+}
+
+impl From<EntryError> for Error {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::WrongMasterKey => Self::Sealed(SealedReason::WrongMasterKey),
+            _ => Self::Damaged("a key of the keyring"),
+        }
+    }
+}
+
+impl From<pgrx::spi::Error> for Error {
+    /// The details of an SPI error may quote a statement: they are dropped.
+    fn from(_: pgrx::spi::Error) -> Self {
+        Self::Internal("a statement of the vault failed")
+    }
+}

@@ -1,0 +1,138 @@
+//! What an error says, and how it can be mended. Constant texts, numbers and places in the schema:
+//! never a value of a profile.
+
+use std::borrow::Cow;
+
+use bunker_core::profile::{PatchError, ProfileError, SchemaError, Violation};
+
+use super::Error;
+
+impl Error {
+    pub(super) fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::UnknownKind => "unknown lookup kind".into(),
+            Self::BadArgument(what, _) => (*what).into(),
+            Self::BadValue(e) => e.to_string().into(),
+            Self::BadProfile(e) => e.to_string().into(),
+            Self::NoLookupField => "the profile has no field by which its user can be found".into(),
+            Self::BadPatch(e) => e.to_string().into(),
+            Self::BadSchema(e) => e.to_string().into(),
+            Self::MalformedToken => "the user token is not a uuid".into(),
+            Self::Duplicate(_) => "another user already has one of these lookup values".into(),
+            Self::SchemaViolation(_) => "the profile breaks the user schema".into(),
+            Self::LockedChange(_) => "a locked value of the profile would change".into(),
+            Self::VersionConflict => "the user is not at the expected version".into(),
+            Self::TooMany(_) => "too many elements in one call".into(),
+            Self::Sealed(reason) => format!("the vault is sealed: {reason}").into(),
+            Self::StaleNormalizer => {
+                "lookup values were indexed by another version of the normaliser".into()
+            }
+            Self::NoSuchUser => "no such user".into(),
+            Self::Damaged(what) => format!("{what} fails authentication").into(),
+            Self::Crypto(e) => e.to_string().into(),
+            Self::Internal(what) => (*what).into(),
+            Self::WouldShowKey => {
+                "pg_file_settings is closed while the configuration file holds a master key".into()
+            }
+            Self::IsolationLevel => "this needs a READ COMMITTED transaction".into(),
+            Self::OfUser(_, inner) | Self::Element(_, inner) => inner.message(),
+        }
+    }
+
+    pub(super) fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Self::UnknownKind => {
+                "Use token, email, phone, login, custom, or a kind added with bunker_add_lookup."
+                    .into()
+            }
+            Self::BadArgument(_, hint) | Self::TooMany(hint) => (*hint).into(),
+            Self::BadValue(e) => e.hint().into(),
+            Self::BadProfile(e) => profile_hint(*e).into(),
+            Self::NoLookupField => {
+                "Give at least one of email, phone, login, custom or an added lookup field.".into()
+            }
+            Self::BadPatch(e) => patch_hint(*e).into(),
+            Self::BadSchema(e) => schema_hint(e).into(),
+            Self::MalformedToken => "Pass the uuid that bunker_create_user returned.".into(),
+            Self::Duplicate(kind) => {
+                format!("Its {kind} is in use; bunker_find_token finds the user who has it.").into()
+            }
+            Self::SchemaViolation(Violation::Keyword(location)) => {
+                format!("See {location} in bunker_user_schema().").into()
+            }
+            Self::SchemaViolation(Violation::TooCostly) => {
+                "Send a smaller profile, or simplify the schema.".into()
+            }
+            Self::LockedChange(location) => {
+                format!("See {location} in bunker_user_schema().").into()
+            }
+            Self::VersionConflict => "Read the user again, then repeat the change.".into(),
+            Self::Sealed(reason) => reason.hint().into(),
+            Self::StaleNormalizer => {
+                "Run SELECT bunker_reindex_lookup(name) for each lookup kind as bunker_admin."
+                    .into()
+            }
+            Self::NoSuchUser => "Create the user first, or look it up by another value.".into(),
+            Self::Damaged(_) => {
+                "Stored bytes were altered, moved or truncated: restore them from a backup.".into()
+            }
+            Self::Crypto(_) | Self::Internal(_) => "Report this with the server's log.".into(),
+            Self::WouldShowKey => {
+                "Move the key into a file and use databunker.master_key_file.".into()
+            }
+            Self::IsolationLevel => {
+                "Run it by itself, or begin with ISOLATION LEVEL READ COMMITTED.".into()
+            }
+            Self::OfUser(token, inner) => {
+                let token = uuid::Uuid::from_bytes(*token.as_bytes());
+                format!("{} (It is about the user {token}.)", inner.hint()).into()
+            }
+            Self::Element(ordinal, inner) => {
+                format!("{} (Element {ordinal} of the array.)", inner.hint()).into()
+            }
+        }
+    }
+}
+
+fn profile_hint(error: ProfileError) -> &'static str {
+    match error {
+        ProfileError::TooBig => "The setting databunker.max_profile_size is the limit.",
+        ProfileError::TooDeep => "At most 128 objects and arrays may be nested in each other.",
+        ProfileError::NotJson | ProfileError::NotAnObject => {
+            "Send a JSON object such as {\"email\": \"…\"}."
+        }
+        ProfileError::ReservedName => "Names that begin with $serde_json:: are not available.",
+        ProfileError::NotALookupValue => {
+            "Lookup fields hold a string or a number, or are left out."
+        }
+    }
+}
+
+fn patch_hint(error: PatchError) -> &'static str {
+    match error {
+        PatchError::NotAPatch | PatchError::BadOperation(_) => {
+            "Send an object (merge patch, RFC 7396) or an array of operations (RFC 6902)."
+        }
+        PatchError::PathNotFound(_) => {
+            "The path must exist; operations count from 0. Nothing was changed."
+        }
+        PatchError::TestFailed(_) => "The value is another one. Nothing was changed.",
+        PatchError::TooManyOperations => "At most 1,000 operations in one patch.",
+        PatchError::NotAnObject => "The profile must stay an object.",
+        PatchError::TooBig => "The setting databunker.max_profile_size is the limit.",
+        PatchError::TooDeep => "At most 128 objects and arrays may be nested in each other.",
+    }
+}
+
+fn schema_hint(error: &SchemaError) -> &'static str {
+    match error {
+        SchemaError::TooBig | SchemaError::TooDeep | SchemaError::TooComplex => {
+            "A schema has at most 256 KiB and 64 levels, and must be quick to check."
+        }
+        SchemaError::ExternalReference => "Put referenced schemas under $defs.",
+        SchemaError::BadAnnotation(_) | SchemaError::UnsupportedAnnotation(_) => {
+            "locked, admin and preserve are true or false, on properties."
+        }
+        _ => "Send a JSON Schema of draft 2020-12.",
+    }
+}

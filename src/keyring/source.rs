@@ -1,0 +1,162 @@
+//! Where the master key comes from: a setting, a file or a command.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bunker_core::crypto::MasterKey;
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process_group};
+use zeroize::Zeroizing;
+
+use super::SealedReason;
+use crate::{guc, pg};
+
+/// More than any key with white space around it.
+const MAX_KEY_TEXT: u64 = 4096;
+/// How long a key command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a running key command is looked at.
+const COMMAND_POLL: Duration = Duration::from_millis(2);
+
+/// Which setting gives the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// `databunker.master_key`
+    Setting,
+    /// `databunker.master_key_file`
+    File,
+    /// `databunker.master_key_command`
+    Command,
+}
+
+impl SourceKind {
+    /// The name that `bunker_status()` shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Setting => "setting",
+            Self::File => "file",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// The one source that is configured. Two at once would leave open which key is meant.
+pub fn configured() -> Result<SourceKind, SealedReason> {
+    let setting = guc::master_key().is_some();
+    let file = guc::master_key_file().is_some();
+    let command = guc::master_key_command().is_some();
+    match (setting, file, command) {
+        (true, false, false) => Ok(SourceKind::Setting),
+        (false, true, false) => Ok(SourceKind::File),
+        (false, false, true) => Ok(SourceKind::Command),
+        (false, false, false) => Err(SealedReason::NoKey),
+        _ => Err(SealedReason::SeveralSources),
+    }
+}
+
+/// Reads the master key from its source.
+pub fn load() -> Result<MasterKey, SealedReason> {
+    let text = match configured()? {
+        SourceKind::Setting => from_setting()?,
+        SourceKind::File => from_file(&guc::master_key_file().unwrap_or_default())?,
+        SourceKind::Command => from_command(&guc::master_key_command().unwrap_or_default())?,
+    };
+    MasterKey::parse(&text).map_err(SealedReason::NotAKey)
+}
+
+/// Before the library is loaded, a setting of its is an ordinary one that any role can SHOW.
+fn from_setting() -> Result<Zeroizing<Vec<u8>>, SealedReason> {
+    if !pg::setting::preloaded() {
+        return Err(SealedReason::SettingWithoutPreload);
+    }
+    guc::master_key().ok_or(SealedReason::NoKey)
+}
+
+fn from_file(path: &str) -> Result<Zeroizing<Vec<u8>>, SealedReason> {
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+        .open(path)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SealedReason::FileMissing,
+            _ => SealedReason::FileUnreadable,
+        })?;
+    let metadata = file.metadata().map_err(|_| SealedReason::FileUnreadable)?;
+    if !metadata.is_file() {
+        return Err(SealedReason::NotAFile);
+    }
+    // As PostgreSQL asks of a private TLS key, but without its exception for root's group.
+    if metadata.mode() & 0o077 != 0 {
+        return Err(SealedReason::FileExposed);
+    }
+    if metadata.len() > MAX_KEY_TEXT {
+        return Err(SealedReason::TooLong);
+    }
+    read_text(file)
+}
+
+/// Reads at most one byte more than a key can have.
+fn read_text(source: impl Read) -> Result<Zeroizing<Vec<u8>>, SealedReason> {
+    // Reserved at once, so that no copy of a half-read key is left behind by a growing buffer.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_TEXT as usize + 1));
+    source
+        .take(MAX_KEY_TEXT + 1)
+        .read_to_end(&mut text)
+        .map_err(|_| SealedReason::FileUnreadable)?;
+    if text.len() as u64 > MAX_KEY_TEXT {
+        return Err(SealedReason::TooLong);
+    }
+    Ok(text)
+}
+
+fn from_command(command: &str) -> Result<Zeroizing<Vec<u8>>, SealedReason> {
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // A group of its own, so that what the shell started ends with it.
+        .process_group(0)
+        .spawn()
+        .map_err(|_| SealedReason::CommandFailed)?;
+    let output = child.stdout.take();
+    let outcome = wait(&mut child).and_then(|()| match output {
+        Some(output) => read_text(output),
+        None => Err(SealedReason::CommandFailed),
+    });
+    if outcome.is_err() {
+        kill_group(&child);
+        let _ = child.wait();
+    }
+    outcome
+}
+
+/// Waits for success. What a key command prints fits into the pipe, so nothing has to be read
+/// before it ends; one that prints more blocks, and times out.
+fn wait(child: &mut Child) -> Result<(), SealedReason> {
+    let started = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(_)) | Err(_) => return Err(SealedReason::CommandFailed),
+            Ok(None) if started.elapsed() > COMMAND_TIMEOUT => {
+                return Err(SealedReason::CommandTimeout);
+            }
+            Ok(None) if pg::session::interrupt_pending() => {
+                return Err(SealedReason::CommandFailed);
+            }
+            Ok(None) => sleep(COMMAND_POLL),
+        }
+    }
+}
+
+fn kill_group(child: &Child) {
+    // An error means that the group has gone already.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+}

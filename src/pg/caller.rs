@@ -1,0 +1,58 @@
+//! Who is calling, as PostgreSQL knows it.
+
+use std::cell::OnceCell;
+use std::ffi::CStr;
+
+use pgrx::pg_sys::{self, Oid};
+
+/// The role that opened the session.
+pub fn session_role() -> Oid {
+    // SAFETY: reads the backend's state.
+    unsafe { pg_sys::GetSessionUserId() }
+}
+
+/// The role whose privileges are in force: after SET ROLE, or inside a SECURITY DEFINER function.
+pub fn current_role() -> Oid {
+    // SAFETY: reads the backend's state.
+    unsafe { pg_sys::GetUserId() }
+}
+
+/// A role's name; its number when it was dropped meanwhile.
+pub fn role_name(role: Oid) -> String {
+    // SAFETY: the name is a palloc'd string, or null for an unknown role as `noerr` asks.
+    let name = unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
+    };
+    name.unwrap_or_else(|| role.to_u32().to_string())
+}
+
+/// What the client calls itself; it may say anything.
+pub fn application_name() -> Option<&'static CStr> {
+    // SAFETY: a setting's value, valid until the setting changes; callers do not keep it.
+    unsafe {
+        let name = pg_sys::application_name;
+        (!name.is_null())
+            .then(|| CStr::from_ptr(name))
+            .filter(|name| !name.is_empty())
+    }
+}
+
+thread_local! {
+    static CLIENT_ADDRESS: OnceCell<Option<String>> = const { OnceCell::new() };
+}
+
+/// The client's network address, or `None` for a local socket.
+pub fn client_address() -> Option<String> {
+    CLIENT_ADDRESS.with(|address| {
+        address
+            .get_or_init(|| {
+                // SAFETY: inet_client_addr() and host(inet) by their C names.
+                unsafe {
+                    let inet = pgrx::direct_function_call_as_datum(pg_sys::inet_client_addr, &[])?;
+                    pgrx::direct_function_call(pg_sys::network_host, &[Some(inet)])
+                }
+            })
+            .clone()
+    })
+}

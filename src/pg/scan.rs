@@ -1,0 +1,222 @@
+//! One row by a unique key, straight from the index.
+//!
+//! No SQL is parsed, planned or executed here, so neither `search_path` nor anybody's operators
+//! have a part in it, and a look-up costs a fraction of a prepared SELECT. TimescaleDB reads its
+//! catalog in the same way.
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{FromDatum, Uuid, varlena};
+
+use super::relation::{OpenTable, TableRef};
+use super::value::Value;
+use crate::error::{Error, Result};
+
+/// The most columns that a primary key of ours has.
+const MAX_KEYS: usize = 2;
+
+/// A row that was found, valid while the closure it was handed to runs.
+pub struct Row {
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Row {
+    /// The column's value (columns count from 1), or `None` for NULL.
+    fn datum(&self, column: usize) -> Option<Datum> {
+        // SAFETY: the slot holds a tuple of our own table, all of whose columns were deformed;
+        // `column` is a constant of the storage layer.
+        unsafe {
+            let is_null = *(*self.slot).tts_isnull.add(column - 1);
+            (!is_null).then(|| *(*self.slot).tts_values.add(column - 1))
+        }
+    }
+
+    /// A column that the table declares NOT NULL.
+    fn required<T: FromDatum>(&self, column: usize) -> Result<T> {
+        self.datum(column)
+            // SAFETY: the storage layer asks for the type that the table declares.
+            .and_then(|datum| unsafe { T::from_datum(datum, false) })
+            .ok_or(Error::Damaged("a stored row"))
+    }
+
+    /// A column that may be NULL.
+    pub fn optional<T: FromDatum>(&self, column: usize) -> Option<T> {
+        // SAFETY: as in `required`.
+        self.datum(column)
+            .and_then(|datum| unsafe { T::from_datum(datum, false) })
+    }
+
+    /// A `text`.
+    pub fn text(&self, column: usize) -> Result<&str> {
+        std::str::from_utf8(self.bytes(column)?).map_err(|_| Error::Damaged("a stored row"))
+    }
+
+    /// A `smallint`.
+    pub fn int2(&self, column: usize) -> Result<i16> {
+        self.required(column)
+    }
+
+    /// A `uuid`.
+    pub fn uuid(&self, column: usize) -> Result<Uuid> {
+        self.required(column)
+    }
+
+    /// An `integer`.
+    pub fn int4(&self, column: usize) -> Result<i32> {
+        self.required(column)
+    }
+
+    /// A `timestamptz`, in microseconds since 2000-01-01 UTC.
+    pub fn time(&self, column: usize) -> Result<i64> {
+        self.required(column)
+    }
+
+    /// Whether the column is NULL.
+    pub fn is_null(&self, column: usize) -> bool {
+        self.datum(column).is_none()
+    }
+
+    /// A `bytea` or a `text`'s bytes, fetched from its TOAST table where it lies there.
+    pub fn bytes(&self, column: usize) -> Result<&[u8]> {
+        let datum = self.datum(column).ok_or(Error::Damaged("a stored row"))?;
+        // SAFETY: a bytea; the copy that de-toasting may make lives in the caller's memory context,
+        // longer than this row.
+        Ok(unsafe {
+            varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
+        })
+    }
+}
+
+/// Finds the row whose primary key has these values and hands it to `read`.
+///
+/// What is seen is what the caller's statement sees, and the changes that its own transaction has
+/// made since.
+pub fn find<R>(
+    table: &TableRef,
+    keys: &[Value<'_>],
+    read: impl FnOnce(&Row) -> Result<R>,
+) -> Result<Option<R>> {
+    let open = OpenTable::open(table, pg_sys::AccessShareLock)?;
+    let index_oid = table.key_oid()?;
+    let mut scan_keys = scan_keys(keys)?;
+    // SAFETY: table and index are ours and open while the scan lasts; the keys are of the types
+    // that the index has; the slot is dropped after the last use of the row.
+    unsafe {
+        let index = pg_sys::index_open(index_oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let slot = pg_sys::table_slot_create(open.as_ptr(), std::ptr::null_mut());
+        let snapshot = push_snapshot();
+        let scan = begin_scan(open.as_ptr(), index, snapshot, keys.len());
+        let (keys_ptr, none) = (scan_keys.as_mut_ptr(), std::ptr::null_mut());
+        pg_sys::index_rescan(scan, keys_ptr, keys.len() as i32, none, 0);
+        let found =
+            pg_sys::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+        let result = found.then(|| {
+            pg_sys::slot_getallattrs(slot);
+            read(&Row { slot })
+        });
+        pg_sys::index_endscan(scan);
+        pg_sys::PopActiveSnapshot();
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
+        result.transpose()
+    }
+}
+
+/// Reads every row of a small table as it stands now, committed by whomever: for settings and keys,
+/// which must not depend on how old the caller's snapshot is.
+pub fn read_all(table: &TableRef, mut read: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+    let open = OpenTable::open(table, pg_sys::AccessShareLock)?;
+    // SAFETY: as in `find`; the scan ends before the table is closed.
+    unsafe {
+        let slot = pg_sys::table_slot_create(open.as_ptr(), std::ptr::null_mut());
+        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+        let scan = pg_sys::table_beginscan(open.as_ptr(), snapshot, 0, std::ptr::null_mut());
+        let mut outcome = Ok(());
+        while outcome.is_ok()
+            && pg_sys::table_scan_getnextslot(
+                scan,
+                pg_sys::ScanDirection::ForwardScanDirection,
+                slot,
+            )
+        {
+            pg_sys::slot_getallattrs(slot);
+            outcome = read(&Row { slot });
+        }
+        pg_sys::table_endscan(scan);
+        pg_sys::UnregisterSnapshot(snapshot);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        outcome
+    }
+}
+
+fn scan_keys(keys: &[Value<'_>]) -> Result<[pg_sys::ScanKeyData; MAX_KEYS]> {
+    let mut scan_keys = [pg_sys::ScanKeyData::default(); MAX_KEYS];
+    for (position, (entry, key)) in scan_keys.iter_mut().zip(keys).enumerate() {
+        let (Some(datum), Some(equality)) = (key.datum(), equality_of(key)) else {
+            return Err(Error::Internal("a key of an unsupported type"));
+        };
+        // SAFETY: `entry` is a valid place, and the function is the equality of the key's type.
+        unsafe {
+            pg_sys::ScanKeyInit(
+                entry,
+                (position + 1) as pg_sys::AttrNumber,
+                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                equality,
+                datum,
+            );
+        }
+    }
+    Ok(scan_keys)
+}
+
+/// The function behind `=` of the key's type (pg_proc.dat).
+fn equality_of(key: &Value<'_>) -> Option<Oid> {
+    let function = match key {
+        Value::Uuid(_) => pg_sys::F_UUID_EQ,
+        Value::Int2(_) => pg_sys::F_INT2EQ,
+        Value::Int4(_) => pg_sys::F_INT4EQ,
+        Value::Bytes(_) => pg_sys::F_BYTEAEQ,
+        _ => return None,
+    };
+    Some(Oid::from(function))
+}
+
+/// Makes the caller's snapshot, brought up to its own changes, the active one.
+///
+/// # Safety
+/// The caller pops it again.
+unsafe fn push_snapshot() -> pg_sys::Snapshot {
+    // SAFETY: an SQL-callable function runs under an active snapshot; without one (a trigger at
+    // commit, say) the transaction's own is as good.
+    unsafe {
+        let current = if pg_sys::ActiveSnapshotSet() {
+            pg_sys::GetActiveSnapshot()
+        } else {
+            pg_sys::GetTransactionSnapshot()
+        };
+        pg_sys::PushCopiedSnapshot(current);
+        pg_sys::UpdateActiveSnapshotCommandId();
+        pg_sys::GetActiveSnapshot()
+    }
+}
+
+/// `index_beginscan`, whose parameters grew in PostgreSQL 18.
+///
+/// # Safety
+/// As for `index_beginscan`.
+unsafe fn begin_scan(
+    table: pg_sys::Relation,
+    index: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+    keys: usize,
+) -> pg_sys::IndexScanDesc {
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: the caller's.
+    unsafe {
+        pg_sys::index_beginscan(table, index, snapshot, keys as i32, 0)
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: the caller's; no instrumentation is asked for.
+    unsafe {
+        pg_sys::index_beginscan(table, index, snapshot, std::ptr::null_mut(), keys as i32, 0)
+    }
+}

@@ -1,0 +1,72 @@
+//! What PostgreSQL calls when a setting of ours is changed or shown, and how the library was loaded.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use bunker_core::normalize::Region;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// What every key setting shows.
+const MASK: &CStr = c"********";
+
+static KEY_SOURCE_GENERATION: AtomicU32 = AtomicU32::new(0);
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Counts the changes of the key settings; cached keys carry the number they were made under.
+pub fn key_source_generation() -> u32 {
+    KEY_SOURCE_GENERATION.load(Relaxed)
+}
+
+/// Whether the library came in through shared_preload_libraries. Only then were the key settings
+/// hidden from the server's first moment.
+pub fn preloaded() -> bool {
+    PRELOADED.load(Relaxed)
+}
+
+/// Notes how the library is being loaded. Called by `_PG_init`.
+pub fn note_load() {
+    // SAFETY: a flag that the postmaster sets while it loads libraries.
+    PRELOADED.store(
+        unsafe { pg_sys::process_shared_preload_libraries_in_progress },
+        Relaxed,
+    );
+}
+
+/// Refuses settings named `databunker.…` that do not exist: a misspelt one must not pass unnoticed.
+pub fn reserve_prefix() {
+    // SAFETY: called by `_PG_init`, after all settings are defined.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"databunker".as_ptr()) };
+}
+
+/// Show hook of the key settings.
+///
+/// # Safety
+/// Called by PostgreSQL only. PostgreSQL does not write to what a show hook returns.
+pub unsafe extern "C-unwind" fn show_masked() -> *const c_char {
+    MASK.as_ptr()
+}
+
+/// Assign hook of the key settings: cached keys are from another source now.
+///
+/// # Safety
+/// Called by PostgreSQL only.
+pub unsafe extern "C-unwind" fn key_source_changed(_: *const c_char, _: *mut c_void) {
+    KEY_SOURCE_GENERATION.fetch_add(1, Relaxed);
+}
+
+/// Check hook of `databunker.default_region`.
+///
+/// # Safety
+/// Called by PostgreSQL only, with a valid pointer to the new value.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn check_region(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: see above; a null value never gets here because the default is not null.
+    let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value)) };
+    text.and_then(|text| text.to_str().ok())
+        .is_some_and(|code| Region::parse(code).is_ok())
+}

@@ -1,0 +1,36 @@
+//! The vault's state, for the DBA.
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::keyring::{self, source};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::setting;
+use crate::storage::{audit, record};
+
+/// `{"sealed","reason","version","key","audit","preloaded","counts"}`; works in a sealed vault.
+///
+/// The counts are exact: they read the tables.
+pub fn status() -> Result<Jsonb> {
+    let keys = keyring::existing();
+    let (sealed, reason) = match &keys {
+        Ok(_) => (false, None),
+        Err(Error::Sealed(reason)) => (true, Some(reason.to_string())),
+        Err(_) => (true, Some(String::from("the keyring is damaged"))),
+    };
+    let key_version = keys.ok().flatten().map(|keys| keys.version());
+    let (users, forgotten) = record::count()?;
+    let status = json!({
+        "sealed": sealed,
+        "reason": reason,
+        "version": env!("CARGO_PKG_VERSION"),
+        "preloaded": setting::preloaded(),
+        "key": {
+            "source": source::configured().ok().map(source::SourceKind::as_str),
+            "version": key_version,
+        },
+        "audit": { "writes": "transaction", "reads": "none" },
+        "counts": { "users": users, "forgotten": forgotten, "events": audit::count()? },
+    });
+    Ok(Jsonb::from(status.to_string()))
+}

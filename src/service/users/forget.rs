@@ -1,0 +1,99 @@
+//! Forget-me: everything that can be opened goes, a tombstone stays.
+
+use pgrx::Uuid;
+
+use super::reference::still_meant;
+use super::sealed::{open_tombstone, seal_tombstone};
+use super::{UserRef, open_profile, stored_profile};
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::keyring::{self, Keys};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::time;
+use crate::service::{digests, schema};
+use crate::storage::record::{self, Record};
+use crate::storage::{lookup, record_version};
+
+/// Forgets a user. False when he was forgotten before.
+pub fn forget(kind: &str, value: &str) -> Result<bool> {
+    audit::operation("delete_user", Some(kind), &record::TABLE, || {
+        lookup::lock_for_writing()?;
+        let (token, entry, keys) = UserRef::resolve_existing(kind, value)?;
+        let record = record::lock(&token)?.ok_or(Error::NoSuchUser)?;
+        if record.forgotten {
+            return Ok(false);
+        }
+        if !still_meant(&record, entry.as_ref()) {
+            return Err(Error::NoSuchUser);
+        }
+        bury(&keys, &record)?;
+        Ok(true)
+    })
+}
+
+fn bury(keys: &Keys, record: &Record) -> Result<()> {
+    let version = record
+        .version
+        .checked_add(1)
+        .ok_or(Error::Internal("too many versions"))?;
+    let preserved = match preserved(keys, record) {
+        Ok(values) => {
+            lookup::delete(&record.token, &digests::decode(&record.digests)?)?;
+            values
+        }
+        // A damaged record must be forgettable: its digests are not to be trusted, and what should
+        // be preserved cannot be read by anyone.
+        Err(Error::Damaged(_)) => {
+            lookup::delete_all(&record.token)?;
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let sealed = match preserved {
+        Some(values) => Some(seal_tombstone(keys, &record.token, version, &values)?),
+        None => None,
+    };
+    record_version::delete_all(&record.token)?;
+    record::forget(&Record {
+        token: record.token,
+        created_at: record.created_at,
+        updated_at: time::transaction_start(),
+        forgotten: true,
+        version,
+        changed_by: audit::author(),
+        digests: Vec::new(),
+        sealed,
+    })
+}
+
+/// The values that the schema wants preserved, as JSON text.
+fn preserved(keys: &Keys, record: &Record) -> Result<Option<zeroize::Zeroizing<String>>> {
+    let sealed = record
+        .sealed
+        .as_deref()
+        .ok_or(Error::Damaged("a stored record"))?;
+    let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
+    let Some(schema) = schema::current()? else {
+        return Ok(None);
+    };
+    let values = schema.preserved(&stored_profile(&text)?);
+    Ok(values.map(|values| zeroize::Zeroizing::new(values.to_string())))
+}
+
+/// What is kept of a forgotten user: `{"token","created_at","forgotten_at","preserved"}`.
+pub fn tombstone(token: &Uuid) -> Result<Option<Jsonb>> {
+    let Some(record) = record::find_tombstone(token)? else {
+        return Ok(None);
+    };
+    let preserved = match (&record.sealed, keyring::for_reading()?) {
+        (Some(sealed), Some(keys)) => open_tombstone(&keys, token, record.version, sealed)?,
+        _ => zeroize::Zeroizing::new(String::from("null")),
+    };
+    Ok(Some(Jsonb::from(format!(
+        "{{\"token\":\"{}\",\"created_at\":\"{}\",\"forgotten_at\":\"{}\",\"preserved\":{}}}",
+        uuid::Uuid::from_bytes(*token.as_bytes()),
+        time::to_json(record.created_at),
+        time::to_json(record.updated_at),
+        *preserved,
+    ))))
+}

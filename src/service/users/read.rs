@@ -1,0 +1,138 @@
+//! Finding users. These are the hot paths.
+
+use pgrx::Uuid;
+
+use super::{MAX_PAGE, UserRef, open_profile};
+use crate::error::{Error, Result};
+use crate::guc::MAX_BULK;
+use crate::keyring::{self, Keys};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::{session, time};
+use crate::service::digests;
+use crate::storage::lookup::{self, Entry};
+use crate::storage::record::{self, Record, View};
+
+/// The user as `{"token","profile","version","created_at","updated_at"}`.
+pub fn lookup(kind: &str, value: &str) -> Result<Option<Jsonb>> {
+    let user = UserRef::resolve(kind, value)?;
+    let (Some(token), Some(keys)) = (user.token, user.keys) else {
+        return Ok(None);
+    };
+    let found = record::view(&token, |view| {
+        let profile = open_view(&keys, &token, user.entry.as_ref(), &view)?;
+        Ok(describe(&token, &view, &profile))
+    })?;
+    match (found, user.entry) {
+        // The index has an entry, but there is no such user: only tampering leads there.
+        (None, Some(_)) => Err(Error::Damaged("a lookup entry")),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The profile alone.
+pub fn get(token: &Uuid) -> Result<Option<Jsonb>> {
+    let Some(keys) = keyring::for_reading()? else {
+        return Ok(None);
+    };
+    get_with(&keys, token)
+}
+
+/// Several profiles; tokens that are no users give no row.
+pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Jsonb)>> {
+    if tokens.len() > MAX_BULK {
+        return Err(Error::TooMany("At most 100,000 tokens in one call."));
+    }
+    let Some(keys) = keyring::for_reading()? else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        session::check_for_interrupts();
+        if let Some(profile) = get_with(&keys, token)? {
+            found.push((*token, profile));
+        }
+    }
+    Ok(found)
+}
+
+fn get_with(keys: &Keys, token: &Uuid) -> Result<Option<Jsonb>> {
+    record::view(token, |view| {
+        open_view(keys, token, None, &view).map(|profile| Jsonb::from(profile.to_string()))
+    })
+}
+
+/// The token; nothing is decrypted.
+pub fn find_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
+    let user = UserRef::resolve(kind, value)?;
+    match user.token {
+        Some(token) if record::exists(&token)? => Ok(Some(token)),
+        Some(_) if user.entry.is_some() => Err(Error::Damaged("a lookup entry")),
+        _ => Ok(None),
+    }
+}
+
+/// Tokens and versions of living users, a page at a time.
+pub fn list(after: Option<&Uuid>, max_rows: i32) -> Result<Vec<Record>> {
+    record::page(after, check_page(max_rows)?)
+}
+
+/// A page size that makes sense.
+pub fn check_page(max_rows: i32) -> Result<i32> {
+    if (1..=MAX_PAGE).contains(&max_rows) {
+        Ok(max_rows)
+    } else {
+        Err(Error::BadArgument(
+            "max_rows is out of range",
+            "Ask for 1 to 10,000 rows.",
+        ))
+    }
+}
+
+/// Opens the profile and checks that record and blind index agree about the user.
+///
+/// A user who was named by one entry has to have it. One who was named by his token has to be found
+/// by all of his entries: an index row that was removed, altered or pointed at somebody else shows.
+fn open_view(
+    keys: &Keys,
+    token: &Uuid,
+    named_by: Option<&Entry>,
+    view: &View<'_>,
+) -> Result<zeroize::Zeroizing<String>> {
+    let profile = open_profile(keys, token, view.version, view.digests, view.sealed)?;
+    let agree = match named_by {
+        Some(entry) => digests::contains(view.digests, entry),
+        None => leads_back(token, view.digests)?,
+    };
+    if agree {
+        Ok(profile)
+    } else {
+        Err(Error::Damaged("a lookup entry"))
+    }
+}
+
+fn leads_back(token: &Uuid, digests: &[u8]) -> Result<bool> {
+    for entry in digests::decode(digests)? {
+        if lookup::find(&entry)? != Some(*token) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn describe(token: &Uuid, view: &View<'_>, profile: &str) -> Jsonb {
+    let version = view.version;
+    let token = uuid::Uuid::from_bytes(*token.as_bytes());
+    let created_at = time::to_json(view.created_at);
+    let updated_at = time::to_json(view.updated_at);
+    // Reserved at once, so that no copy of the plaintext is left behind by a growing buffer.
+    let mut text = String::with_capacity(profile.len() + 192);
+    // Neither uuids nor times need escapes; the profile is JSON already.
+    text.push_str(&format!("{{\"token\":\"{token}\",\"version\":{version},"));
+    text.push_str(&format!(
+        "\"created_at\":\"{created_at}\",\"updated_at\":\"{updated_at}\","
+    ));
+    text.push_str("\"profile\":");
+    text.push_str(profile);
+    text.push('}');
+    Jsonb::from(text)
+}

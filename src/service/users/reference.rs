@@ -1,0 +1,87 @@
+//! Naming a user: `(kind, value)`.
+
+use std::rc::Rc;
+
+use bunker_core::normalize::NormalizeError;
+use pgrx::Uuid;
+
+use crate::error::{Error, Result};
+use crate::keyring::{self, Keys};
+use crate::service::{digests, kinds};
+use crate::storage::lookup::{self, Entry};
+use crate::storage::record::Record;
+
+/// The kind whose value is the user token itself.
+const TOKEN: &str = "token";
+
+/// A user as a caller names him.
+pub struct UserRef {
+    /// His token, when there is such a user as far as the blind index knows.
+    pub token: Option<Uuid>,
+    /// By which entry of the blind index he was named.
+    pub entry: Option<Entry>,
+    /// The opened keyring; `None` in a vault that has never been written to.
+    pub keys: Option<Rc<Keys>>,
+}
+
+impl UserRef {
+    /// Reads `(kind, value)` and follows the blind index.
+    ///
+    /// # Errors
+    /// A bad kind, a malformed token, a value without a normal form; sealed.
+    pub fn resolve(kind: &str, value: &str) -> Result<Self> {
+        if kind == TOKEN {
+            let token = parse_token(value)?;
+            let keys = keyring::for_reading()?;
+            return Ok(Self {
+                token: Some(token),
+                entry: None,
+                keys,
+            });
+        }
+        let kinds = kinds::all()?;
+        let kind = kinds.named(kind)?;
+        if value.trim().is_empty() {
+            return Err(Error::BadValue(NormalizeError::Blank));
+        }
+        let Some(keys) = keyring::for_reading()? else {
+            // Nothing can be found, but a value that never could must still be refused.
+            kind.normalizer
+                .normalize(value, crate::guc::default_region()?)?;
+            return Ok(Self {
+                token: None,
+                entry: None,
+                keys: None,
+            });
+        };
+        let entry = kind.entry(keys.index(), value)?;
+        let token = lookup::find(&entry)?;
+        Ok(Self {
+            token,
+            entry: Some(entry),
+            keys: Some(keys),
+        })
+    }
+
+    /// Resolves a user for a change: there has to be one.
+    pub fn resolve_existing(kind: &str, value: &str) -> Result<(Uuid, Option<Entry>, Rc<Keys>)> {
+        let user = Self::resolve(kind, value)?;
+        match (user.token, user.keys) {
+            (Some(token), Some(keys)) => Ok((token, user.entry, keys)),
+            _ => Err(Error::NoSuchUser),
+        }
+    }
+}
+
+/// A uuid in any spelling that PostgreSQL takes.
+fn parse_token(value: &str) -> Result<Uuid> {
+    uuid::Uuid::try_parse(value.trim())
+        .map(|token| Uuid::from_bytes(token.into_bytes()))
+        .map_err(|_| Error::MalformedToken)
+}
+
+/// Whether a record, now that it is locked, still is the user whom the caller named: his e-mail may
+/// have changed between the look-up and the lock.
+pub fn still_meant(record: &Record, entry: Option<&Entry>) -> bool {
+    entry.is_none_or(|entry| digests::contains(&record.digests, entry))
+}

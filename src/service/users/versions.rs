@@ -1,0 +1,55 @@
+//! The versions of a profile.
+
+use super::{UserRef, open_profile};
+use crate::error::Result;
+use crate::pg::jsonb::Jsonb;
+use crate::storage::{record, record_version};
+
+/// A version, without its content.
+pub struct Version {
+    /// Number, from 1.
+    pub version: i32,
+    /// When it was made.
+    pub changed_at: i64,
+    /// By which role.
+    pub changed_by: String,
+    /// How.
+    pub operation: &'static str,
+}
+
+/// All versions of a user, oldest first; none when there is no such user.
+pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
+    let user = UserRef::resolve(kind, value)?;
+    let Some(token) = user.token else {
+        return Ok(Vec::new());
+    };
+    if !record::exists(&token)? {
+        return Ok(Vec::new());
+    }
+    let versions = record_version::all(&token)?;
+    Ok(versions
+        .into_iter()
+        .map(|(version, changed_at, changed_by)| Version {
+            version,
+            changed_at,
+            changed_by,
+            operation: if version == 1 { "create" } else { "update" },
+        })
+        .collect())
+}
+
+/// The profile as it was in a version.
+pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Jsonb>> {
+    let user = UserRef::resolve(kind, value)?;
+    let (Some(token), Some(keys)) = (user.token, user.keys) else {
+        return Ok(None);
+    };
+    if !record::exists(&token)? {
+        return Ok(None);
+    }
+    let Some(found) = record_version::find(&token, version)? else {
+        return Ok(None);
+    };
+    let profile = open_profile(&keys, &token, found.version, &found.digests, &found.sealed)?;
+    Ok(Some(Jsonb::from(profile.to_string())))
+}

@@ -1,0 +1,85 @@
+//! `bunker.lookup_kind`: by what users are found, and where in a profile it stands.
+
+use super::sql;
+use crate::error::Result;
+use crate::pg::relation::TableRef;
+use crate::pg::scan;
+use crate::pg::value::Value;
+
+/// The table.
+pub static TABLE: TableRef = TableRef::new(c"lookup_kind", c"lookup_kind_pkey");
+
+/// A kind as it is stored.
+pub struct Row {
+    /// Number in the blind index.
+    pub id: i16,
+    /// Name in the SQL functions; part of every digest.
+    pub name: String,
+    /// JSON pointer (RFC 6901) into the profile.
+    pub path: String,
+    /// Name of the normaliser.
+    pub normalizer: String,
+    /// Version of the normaliser that made the digests.
+    pub normalizer_version: i32,
+}
+
+/// How often the table has changed, as far as this backend knows.
+pub fn changes() -> u32 {
+    TABLE.changes()
+}
+
+/// All kinds, in the order of their ids.
+pub fn read() -> Result<Vec<Row>> {
+    let mut kinds = Vec::new();
+    scan::read_all(&TABLE, |row| {
+        kinds.push(Row {
+            id: row.int2(1)?,
+            name: row.text(2)?.to_owned(),
+            path: row.text(3)?.to_owned(),
+            normalizer: row.text(4)?.to_owned(),
+            normalizer_version: row.int4(5)?,
+        });
+        Ok(())
+    })?;
+    kinds.sort_by_key(|kind| kind.id);
+    Ok(kinds)
+}
+
+/// Keeps others from adding users or kinds until this transaction ends; reading goes on.
+pub fn lock_writes() -> Result<()> {
+    sql::run(
+        "LOCK TABLE bunker.lookup_kind, bunker.record, bunker.lookup
+             IN SHARE ROW EXCLUSIVE MODE",
+        &[],
+    )
+    .map(|_| ())
+}
+
+/// Adds a kind; its id.
+pub fn insert(name: &str, path: &str, normalizer: &str, version: i32) -> Result<i16> {
+    let id = sql::row(
+        "INSERT INTO bunker.lookup_kind (id, name, path, normalizer, normalizer_version)
+         SELECT (pg_catalog.max(k.id) OPERATOR(pg_catalog.+) 1)::pg_catalog.int2, $1, $2, $3, $4
+           FROM bunker.lookup_kind AS k
+         RETURNING id",
+        &[
+            Value::Text(name),
+            Value::Text(path),
+            Value::Text(normalizer),
+            Value::Int4(version),
+        ],
+        |row| row.get(1),
+    )?;
+    id.ok_or(crate::error::Error::Internal(
+        "a lookup kind could not be added",
+    ))
+}
+
+/// Notes that a kind's digests are from this version of the normaliser.
+pub fn set_version(id: i16, version: i32) -> Result<()> {
+    sql::run(
+        "UPDATE bunker.lookup_kind SET normalizer_version = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+        &[Value::Int2(id), Value::Int4(version)],
+    )
+    .map(|_| ())
+}

@@ -1,0 +1,98 @@
+//! Kept plans: each statement is parsed and planned once per backend.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
+use pgrx::{FromDatum, IntoDatum, PgOid, Spi};
+
+use crate::error::{Error, Result};
+use crate::pg::owner::as_owner;
+use crate::pg::relation::OpenTable;
+use crate::pg::value::Value;
+
+/// Shared, so that a statement may be running while another one is planned.
+type Plan = Rc<OwnedPreparedStatement>;
+
+thread_local! {
+    static PLANS: RefCell<HashMap<&'static str, Plan>> = RefCell::new(HashMap::new());
+}
+
+/// A row of a statement's result.
+pub struct Row<'a>(SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    /// A column that is not NULL; columns count from 1.
+    pub fn get<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<T> {
+        self.optional(column)?.ok_or(Error::Damaged("a stored row"))
+    }
+
+    /// A column that may be NULL.
+    pub fn optional<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<Option<T>> {
+        Ok(self.0.get(column)?)
+    }
+
+    /// A `timestamptz`, in microseconds since 2000-01-01 UTC.
+    pub fn time(&self, column: usize) -> Result<i64> {
+        self.get::<TimestampWithTimeZone>(column).map(i64::from)
+    }
+}
+
+/// Runs a statement as the owner of the tables and maps each row of its result.
+pub fn rows<T>(
+    statement: &'static str,
+    arguments: &[Value<'_>],
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    execute(statement, arguments, |table| {
+        let mut found = Vec::with_capacity(table.len());
+        for row in table {
+            found.push(read(&Row(row))?);
+        }
+        Ok(found)
+    })
+}
+
+/// Runs a statement that gives at most one row.
+pub fn row<T>(
+    statement: &'static str,
+    arguments: &[Value<'_>],
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    Ok(rows(statement, arguments, read)?.pop())
+}
+
+/// Runs a statement for its effect; the number of rows affected.
+pub fn run(statement: &'static str, arguments: &[Value<'_>]) -> Result<usize> {
+    execute(statement, arguments, |table| Ok(table.len()))
+}
+
+fn execute<T>(
+    statement: &'static str,
+    arguments: &[Value<'_>],
+    finish: impl FnOnce(SpiTupleTable<'_>) -> Result<T>,
+) -> Result<T> {
+    let owner = OpenTable::open(&super::record::TABLE, pgrx::pg_sys::AccessShareLock)?.owner();
+    as_owner(owner, || {
+        Spi::connect_mut(|client| {
+            let plan = plan(client, statement, arguments)?;
+            let arguments: Vec<_> = arguments.iter().map(Value::bind).collect();
+            finish(client.update(&*plan, None, &arguments)?)
+        })
+    })
+}
+
+fn plan(client: &SpiClient<'_>, statement: &'static str, arguments: &[Value<'_>]) -> Result<Plan> {
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(statement).cloned()) {
+        return Ok(plan);
+    }
+    let types: Vec<_> = arguments
+        .iter()
+        .map(|value| PgOid::from(value.type_oid()))
+        .collect();
+    let plan = Rc::new(client.prepare_mut(statement, &types)?.keep());
+    PLANS.with_borrow_mut(|plans| plans.insert(statement, Rc::clone(&plan)));
+    Ok(plan)
+}
