@@ -1,0 +1,79 @@
+"""The figures as Markdown."""
+
+import datetime
+import os
+import platform
+
+from contenders import CONTENDERS, PLAIN
+from measure import REPETITIONS, Figures, Plan
+
+
+def markdown(figures: Figures, plan: Plan) -> str:
+    """The whole page: what was measured where, rates, bulk loading and sizes."""
+    return "\n\n".join([
+        "# Benchmarks",
+        _preamble(figures, plan),
+        "## One at a time",
+        _rates(figures, plan),
+        "## Many in one statement",
+        _bulk(figures, plan),
+        "## Size",
+        _sizes(figures),
+    ]) + "\n"
+
+
+def _preamble(figures: Figures, plan: Plan) -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"Written by `bench/run --write` on {datetime.date.today().isoformat()}: PostgreSQL "
+        f"{figures.server}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, "
+        f"{platform.machine()}, default durability (fsync on). {plan.users:,} users with profiles "
+        "of about 300 bytes; pgbench with prepared statements over the unix socket, on the same "
+        f"machine. Each figure is the median of {REPETITIONS} runs of {plan.seconds} s in which "
+        "the contenders took turns. Machines differ and drift: only ratios inside one run carry "
+        "over.\n\n"
+        "Plain SQL is a SELECT by a unique column, and an INSERT with three unique columns and a "
+        "uuid key. The pgcrypto contenders are plpgsql functions with keyed blind indexes; they "
+        "authenticate nothing, normalise nothing and have one key for all rows. pgsodium is not "
+        "packaged for Debian 12 and was not measured."
+    )
+
+
+def _rates(figures: Figures, plan: Plan) -> str:
+    clients = " / ".join(map(str, plan.clients))
+    rows = [f"| ratio to plain at {clients} clients | lookup by e-mail | create |", "|---|---|---|"]
+    for contender in CONTENDERS:
+        cells = [_rate_cell(figures, plan, contender.name, op) for op in ("lookup", "create")]
+        rows.append(f"| {contender.title} | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows)
+
+
+def _rate_cell(figures: Figures, plan: Plan, name: str, operation: str) -> str:
+    """Ratios to plain, and the rates themselves."""
+    if (name, operation, plan.clients[0]) not in figures.rates:
+        return "as above"
+    rates = [figures.rates[name, operation, n] for n in plan.clients]
+    plain = [figures.rates[PLAIN.name, operation, n] for n in plan.clients]
+    ratios = " / ".join(f"{rate / base:.2f}" for rate, base in zip(rates, plain, strict=True))
+    return f"{ratios} ({' / '.join(f'{rate:,.0f}' for rate in rates)} a second)"
+
+
+def _bulk(figures: Figures, plan: Plan) -> str:
+    return _table(
+        f"{plan.bulk:,} users in one statement, one connection", "users a second", figures.bulk)
+
+
+def _sizes(figures: Figures) -> str:
+    table = _table("tables, indexes and TOAST", "bytes per user", figures.bytes_per_user)
+    return (f"{table}\n\nOf databunker these are all tables but the audit trail, which comes on "
+            f"top: {figures.audit_bytes_per_event:,.0f} bytes per event, its indexes included.")
+
+
+def _table(heading: str, unit: str, by_name: dict[str, float]) -> str:
+    rows = [f"| {heading} | {unit} | ratio to plain |", "|---|---|---|"]
+    for contender in CONTENDERS:
+        if contender.name in by_name:
+            value = by_name[contender.name]
+            ratio = value / by_name[PLAIN.name]
+            rows.append(f"| {contender.title} | {value:,.0f} | {ratio:.2f} |")
+    return "\n".join(rows)
