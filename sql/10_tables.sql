@@ -64,8 +64,11 @@ INSERT INTO bunker.lookup_kind (id, name, path, normalizer, normalizer_version) 
 
 -- The blind index.  Its primary key is the duplicate check.  The digest comes first because it
 -- alone tells almost any two entries apart: the kind is already part of what is hashed.
+-- `place` is where the user's record was written: a shortcut around its index, which is checked
+-- when it is taken and may be wrong at any time (after an update, VACUUM FULL, a restore).
 CREATE TABLE bunker.lookup (
     token   uuid     NOT NULL,
+    place   tid,
     kind    smallint NOT NULL,
     digest  bytea    NOT NULL,
     PRIMARY KEY (digest, kind)

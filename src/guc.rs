@@ -1,5 +1,6 @@
 //! Every setting, with the reason for its context and flags (`API.md`, "Settings").
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
 use bunker_core::normalize::Region;
@@ -39,7 +40,7 @@ pub fn register() {
             GucContext::Suset,
             GucFlags::default(),
             Some(setting::check_region),
-            None,
+            Some(setting::region_changed),
             None,
         );
     }
@@ -54,16 +55,8 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::UNIT_BYTE,
     );
-    define_free_text(
-        c"databunker.reason",
-        c"Purpose of the access, for the audit trail.",
-        &REASON,
-    );
-    define_free_text(
-        c"databunker.actor",
-        c"Whom the application says it acts for.",
-        &ACTOR,
-    );
+    define_free_text(c"databunker.reason", c"Purpose of the access, for the audit trail.", &REASON);
+    define_free_text(c"databunker.actor", c"Whom the application says it acts for.", &ACTOR);
     GucRegistry::define_bool_guc(
         c"databunker.redact_logs",
         c"Masks statements that call the vault's functions in the server log.",
@@ -86,11 +79,7 @@ fn register_key_sources() {
         | GucFlags::NO_SHOW_ALL
         | GucFlags::NO_RESET_ALL
         | GucFlags::DISALLOW_IN_AUTO_FILE;
-    let sources: [(
-        &'static CStr,
-        &'static CStr,
-        &'static GucSetting<Option<CString>>,
-    ); 3] = [
+    let sources: [(&'static CStr, &'static CStr, &'static GucSetting<Option<CString>>); 3] = [
         (
             c"databunker.master_key",
             c"The master key: 64 hex digits, or base64 of 32 bytes.",
@@ -141,10 +130,7 @@ fn define_free_text(
 }
 
 fn text(value: &GucSetting<Option<CString>>) -> Option<String> {
-    value
-        .get()
-        .map(|value| value.to_string_lossy().into_owned())
-        .filter(|value| !value.is_empty())
+    value.get().map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 /// The inline master key's text.
@@ -170,7 +156,18 @@ pub fn master_key_command() -> Option<String> {
 /// # Errors
 /// Only if the setting's check hook was bypassed.
 pub fn default_region() -> Result<Region> {
-    Ok(Region::parse(&text(&DEFAULT_REGION).unwrap_or_default())?)
+    thread_local! {
+        static KNOWN: Cell<Option<(u32, Region)>> = const { Cell::new(None) };
+    }
+    let generation = setting::region_generation();
+    if let Some((known, region)) = KNOWN.get()
+        && known == generation
+    {
+        return Ok(region);
+    }
+    let region = Region::parse(&text(&DEFAULT_REGION).unwrap_or_default())?;
+    KNOWN.set(Some((generation, region)));
+    Ok(region)
 }
 
 /// What a profile may be like.

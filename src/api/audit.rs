@@ -42,12 +42,7 @@ fn events_of_user(
     before: Option<i64>,
     max_rows: Option<i32>,
 ) -> Result<Vec<EventRow>> {
-    event_rows(trail::of_user(
-        required(kind)?,
-        required(value)?,
-        before,
-        required(max_rows)?,
-    )?)
+    event_rows(trail::of_user(required(kind)?, required(value)?, before, required(max_rows)?)?)
 }
 
 #[pg_extern(sql = false)]

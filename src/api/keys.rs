@@ -9,10 +9,7 @@ use crate::service::status;
 
 #[pg_extern(sql = false)]
 fn bunker_generate_key() -> String {
-    MasterKey::generate_hex()
-        .map(|key| key.to_string())
-        .map_err(Error::from)
-        .or_raise()
+    MasterKey::generate_hex().map(|key| key.to_string()).map_err(Error::from).or_raise()
 }
 
 #[pg_extern(sql = false)]

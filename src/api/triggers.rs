@@ -53,11 +53,5 @@ fn report(trigger: &PgTrigger<'_>, token: Option<Uuid>, version: Option<i32>) ->
     };
     storage::invalidate(table)?;
     let table_name = trigger.table_name().map_err(unreadable)?;
-    audit::changed(&Changed {
-        table,
-        table_name: &table_name,
-        change,
-        token,
-        version,
-    })
+    audit::changed(&Changed { table, table_name: &table_name, change, token, version })
 }

@@ -12,18 +12,14 @@ use crate::service::users;
 
 #[pg_extern(sql = false)]
 fn bunker_create_user(profile: Option<Jsonb>) -> Uuid {
-    required(profile)
-        .and_then(|profile| users::create(&profile))
-        .or_raise()
+    required(profile).and_then(|profile| users::create(&profile)).or_raise()
 }
 
 #[pg_extern(sql = false)]
 fn bunker_create_users(
     profiles: Option<Vec<Option<Jsonb>>>,
 ) -> TableIterator<'static, (i32, Uuid)> {
-    let tokens = required(profiles)
-        .and_then(|profiles| users::create_many(&profiles))
-        .or_raise();
+    let tokens = required(profiles).and_then(|profiles| users::create_many(&profiles)).or_raise();
     TableIterator::new((1..).zip(tokens))
 }
 
@@ -64,12 +60,7 @@ fn update_user(
     patch: Option<Jsonb>,
     expected_version: Option<i32>,
 ) -> Result<i32> {
-    users::update(
-        required(kind)?,
-        required(value)?,
-        &required(patch)?,
-        expected_version,
-    )
+    users::update(required(kind)?, required(value)?, &required(patch)?, expected_version)
 }
 
 #[pg_extern(sql = false)]
@@ -114,14 +105,7 @@ fn bunker_user_versions(kind: &str, value: &str) -> VersionRows {
 fn user_versions(kind: &str, value: &str) -> Result<Vec<VersionRow>> {
     users::versions(kind, value)?
         .into_iter()
-        .map(|v| {
-            Ok((
-                v.version,
-                timestamp(v.changed_at)?,
-                v.changed_by,
-                v.operation.to_owned(),
-            ))
-        })
+        .map(|v| Ok((v.version, timestamp(v.changed_at)?, v.changed_by, v.operation.to_owned())))
         .collect()
 }
 

@@ -24,9 +24,7 @@ impl Facts {
         Self {
             session_role: caller::session_role(),
             current_role: caller::current_role(),
-            application: caller::application_name()
-                .map(CStr::to_bytes)
-                .map(<[u8]>::to_vec),
+            application: caller::application_name().map(CStr::to_bytes).map(<[u8]>::to_vec),
             claimed: guc::claimed_actor(),
         }
     }
@@ -67,11 +65,7 @@ fn describe(facts: &Facts) -> String {
         let _ = write!(line, " client={address}");
     }
     if let Some(application) = &facts.application {
-        let _ = write!(
-            line,
-            " application={}",
-            quoted(&String::from_utf8_lossy(application))
-        );
+        let _ = write!(line, " application={}", quoted(&String::from_utf8_lossy(application)));
     }
     if let Some(claimed) = &facts.claimed {
         let _ = write!(line, " claimed={}", quoted(claimed));
@@ -82,9 +76,7 @@ fn describe(facts: &Facts) -> String {
 /// A role's name, quoted when it is more than a plain word.
 fn name(role: Oid) -> String {
     let name = caller::role_name(role);
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if plain { name } else { quoted(&name) }
 }
 

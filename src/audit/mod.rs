@@ -55,20 +55,11 @@ pub fn operation<R>(
     reports: &'static TableRef,
     work: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
-    let operation = Operation {
-        action,
-        kind: kind.map(str::to_owned),
-        reports,
-        pending: Vec::new(),
-    };
-    let scope = Scope {
-        outer: CURRENT.replace(Some(operation)),
-    };
+    let operation =
+        Operation { action, kind: kind.map(str::to_owned), reports, pending: Vec::new() };
+    let scope = Scope { outer: CURRENT.replace(Some(operation)) };
     let result = work()?;
-    let events = CURRENT
-        .take()
-        .map(|operation| operation.pending)
-        .unwrap_or_default();
+    let events = CURRENT.take().map(|operation| operation.pending).unwrap_or_default();
     drop(scope);
     if !events.is_empty() {
         table::insert(&events)?;
@@ -135,10 +126,8 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     let mut event = event(Cow::Borrowed(changed.change.direct_action()))?;
     event.token = changed.token;
     event.version = changed.version;
-    event.message = Some(Cow::Owned(format!(
-        "{} was written past the functions",
-        changed.table_name
-    )));
+    event.message =
+        Some(Cow::Owned(format!("{} was written past the functions", changed.table_name)));
     table::insert(&[event])
 }
 

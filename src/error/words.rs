@@ -31,9 +31,7 @@ impl Error {
             Self::Damaged(what) => format!("{what} fails authentication").into(),
             Self::Crypto(e) => e.to_string().into(),
             Self::Internal(what) => (*what).into(),
-            Self::WouldShowKey => {
-                "pg_file_settings is closed while the configuration file holds a master key".into()
-            }
+            Self::WouldShowKey => "pg_file_settings would show the source of the master key".into(),
             Self::IsolationLevel => "this needs a READ COMMITTED transaction".into(),
             Self::OfUser(_, inner) | Self::Element(_, inner) => inner.message(),
         }

@@ -15,6 +15,7 @@ pub use reason::SealedReason;
 use crate::error::{Error, Result};
 use crate::pg::setting;
 use crate::storage::keyring as table;
+use crate::storage::record;
 
 /// The opened keyring.
 pub struct Keys {
@@ -32,10 +33,7 @@ impl Keys {
     /// The key that a stored record names in its header.
     pub fn data_key(&self, sealed: &[u8]) -> Result<&WrappingKey> {
         let id = bunker_core::crypto::envelope::key_id(sealed)?;
-        self.data
-            .iter()
-            .find(|key| key.id() == id)
-            .ok_or(Error::Damaged("a stored record"))
+        self.data.iter().find(|key| key.id() == id).ok_or(Error::Damaged("a stored record"))
     }
 
     /// The key of the blind index.
@@ -82,18 +80,22 @@ pub fn existing() -> Result<Option<Rc<Keys>>> {
     }
     let source_generation = setting::key_source_generation();
     let master = source::load().map_err(Error::Sealed)?;
-    let entries = table::read()?;
+    let mut entries = table::read()?;
+    if entries.is_empty() {
+        if !record::any()? {
+            return Ok(None);
+        }
+        // The first users may have been committed since, and their keys with them. Users without
+        // keys are not a new vault: new keys would let each of them be created a second time.
+        entries = table::read()?;
+        if entries.is_empty() {
+            return Err(Error::Damaged("the keyring"));
+        }
+    }
     // Taken after the read, which may itself have brought in changes.
     let table_changes = table::changes();
-    if entries.is_empty() {
-        return Ok(None);
-    }
     let keys = Rc::new(open(&master, &entries)?);
-    CACHE.set(Some(Cached {
-        keys: Rc::clone(&keys),
-        source_generation,
-        table_changes,
-    }));
+    CACHE.set(Some(Cached { keys: Rc::clone(&keys), source_generation, table_changes }));
     Ok(Some(keys))
 }
 
@@ -120,11 +122,7 @@ pub fn for_reading() -> Result<Option<Rc<Keys>>> {
 fn create(master: &MasterKey) -> Result<()> {
     let mut entries = Vec::with_capacity(Purpose::ALL.len());
     for (position, purpose) in Purpose::ALL.into_iter().enumerate() {
-        let entry = EntryId {
-            id: position as u32 + 1,
-            purpose,
-            version: 1,
-        };
+        let entry = EntryId { id: position as u32 + 1, purpose, version: 1 };
         let sealed = master.seal_entry(&entry, &SecretKey::random()?)?;
         entries.push(table::Entry { id: entry, sealed });
     }
@@ -140,10 +138,7 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
         .iter()
         .map(|entry| (entry.id, master.open_entry(&entry.id, &entry.sealed)))
         .collect();
-    if opened
-        .iter()
-        .all(|(_, key)| matches!(key, Err(EntryError::WrongMasterKey)))
-    {
+    if opened.iter().all(|(_, key)| matches!(key, Err(EntryError::WrongMasterKey))) {
         return Err(Error::Sealed(SealedReason::WrongMasterKey));
     }
     let mut data = Vec::new();
@@ -165,9 +160,5 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
     if data.is_empty() {
         return Err(Error::Damaged("the keyring"));
     }
-    Ok(Keys {
-        data,
-        index,
-        version,
-    })
+    Ok(Keys { data, index, version })
 }

@@ -32,9 +32,7 @@ pub fn application_name() -> Option<&'static CStr> {
     // SAFETY: a setting's value, valid until the setting changes; callers do not keep it.
     unsafe {
         let name = pg_sys::application_name;
-        (!name.is_null())
-            .then(|| CStr::from_ptr(name))
-            .filter(|name| !name.is_empty())
+        (!name.is_null()).then(|| CStr::from_ptr(name)).filter(|name| !name.is_empty())
     }
 }
 

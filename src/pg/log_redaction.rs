@@ -30,8 +30,11 @@ unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
     // SAFETY: the report is PostgreSQL's own and ours to change until the hook returns; its texts
     // and the current statement are C strings or null.
     unsafe {
+        // The detail: of an EXECUTE, PostgreSQL logs the prepared statement there.
         if guc::redact_logs()
-            && (mentions_vault(pg_sys::debug_query_string) || mentions_vault((*report).message))
+            && (mentions_vault(pg_sys::debug_query_string)
+                || mentions_vault((*report).message)
+                || mentions_vault((*report).detail))
         {
             redact(&mut *report);
         }

@@ -28,10 +28,7 @@ impl RoleScope {
                 security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
         }
-        Self {
-            role,
-            security_context,
-        }
+        Self { role, security_context }
     }
 }
 

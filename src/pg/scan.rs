@@ -8,7 +8,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{FromDatum, Uuid, varlena};
 
 use super::relation::{OpenTable, TableRef};
-use super::value::Value;
+use super::value::{Place, Value};
 use crate::error::{Error, Result};
 
 /// The most columns that a primary key of ours has.
@@ -41,8 +41,7 @@ impl Row {
     /// A column that may be NULL.
     pub fn optional<T: FromDatum>(&self, column: usize) -> Option<T> {
         // SAFETY: as in `required`.
-        self.datum(column)
-            .and_then(|datum| unsafe { T::from_datum(datum, false) })
+        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
     }
 
     /// A `text`.
@@ -78,19 +77,53 @@ impl Row {
     /// A `bytea` or a `text`'s bytes, fetched from its TOAST table where it lies there.
     pub fn bytes(&self, column: usize) -> Result<&[u8]> {
         let datum = self.datum(column).ok_or(Error::Damaged("a stored row"))?;
-        // SAFETY: a bytea; the copy that de-toasting may make lives in the caller's memory context,
+        let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
+        // SAFETY: a varlena; the copy that de-toasting makes lives in the caller's memory context,
         // longer than this row.
-        Ok(unsafe {
-            varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
-        })
+        unsafe {
+            let plain = varlena::varatt_is_4b_u(value)
+                || (varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value));
+            let value = if plain { value } else { pg_sys::pg_detoast_datum_packed(value) };
+            Ok(varlena::varlena_to_byte_slice(value))
+        }
+    }
+}
+
+/// What a look-up sees: what the caller's statement sees, and the changes that its own transaction
+/// has made since.
+pub struct Snapshot(pg_sys::Snapshot);
+
+impl Snapshot {
+    /// Takes the caller's snapshot, brought up to date with his own changes.
+    pub fn of_caller() -> Self {
+        // SAFETY: an SQL-callable function runs under an active snapshot; without one (a trigger at
+        // commit, say) the transaction's own is as good. Popped on drop.
+        unsafe {
+            let current = if pg_sys::ActiveSnapshotSet() {
+                pg_sys::GetActiveSnapshot()
+            } else {
+                pg_sys::GetTransactionSnapshot()
+            };
+            pg_sys::PushCopiedSnapshot(current);
+            pg_sys::UpdateActiveSnapshotCommandId();
+            Self(pg_sys::GetActiveSnapshot())
+        }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // When PostgreSQL unwinds an error, the end of the (sub)transaction pops it.
+        if !std::thread::panicking() {
+            // SAFETY: pushed in `of_caller`; scopes nest, so it is on top again.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
     }
 }
 
 /// Finds the row whose primary key has these values and hands it to `read`.
-///
-/// What is seen is what the caller's statement sees, and the changes that its own transaction has
-/// made since.
 pub fn find<R>(
+    snapshot: &Snapshot,
     table: &TableRef,
     keys: &[Value<'_>],
     read: impl FnOnce(&Row) -> Result<R>,
@@ -103,8 +136,7 @@ pub fn find<R>(
     unsafe {
         let index = pg_sys::index_open(index_oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
         let slot = pg_sys::table_slot_create(open.as_ptr(), std::ptr::null_mut());
-        let snapshot = push_snapshot();
-        let scan = begin_scan(open.as_ptr(), index, snapshot, keys.len());
+        let scan = begin_scan(open.as_ptr(), index, snapshot.0, keys.len());
         let (keys_ptr, none) = (scan_keys.as_mut_ptr(), std::ptr::null_mut());
         pg_sys::index_rescan(scan, keys_ptr, keys.len() as i32, none, 0);
         let found =
@@ -114,10 +146,39 @@ pub fn find<R>(
             read(&Row { slot })
         });
         pg_sys::index_endscan(scan);
-        pg_sys::PopActiveSnapshot();
         pg_sys::ExecDropSingleTupleTableSlot(slot);
         pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
         result.transpose()
+    }
+}
+
+/// Hands the row at a place to `read`, if there is one that the snapshot sees.
+///
+/// Which row stands there may have changed since the place was noted: `read` has to look.
+pub fn at_place<R>(
+    snapshot: &Snapshot,
+    table: &TableRef,
+    place: Place,
+    read: impl FnOnce(&Row) -> Result<Option<R>>,
+) -> Result<Option<R>> {
+    let open = OpenTable::open(table, pg_sys::AccessShareLock)?;
+    let (relation, mut place) = (open.as_ptr(), place);
+    // SAFETY: the table is open; a place behind its end, which reading would complain about, is
+    // sorted out first; the slot is dropped after the last use of the row.
+    unsafe {
+        let block = pgrx::itemptr::item_pointer_get_block_number(&place);
+        let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+        if block >= pg_sys::RelationGetNumberOfBlocksInFork(relation, main) {
+            return Ok(None);
+        }
+        let slot = pg_sys::table_slot_create(relation, std::ptr::null_mut());
+        let found = pg_sys::table_tuple_fetch_row_version(relation, &mut place, snapshot.0, slot);
+        let result = found.then(|| {
+            pg_sys::slot_getallattrs(slot);
+            read(&Row { slot })
+        });
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        result.transpose().map(Option::flatten)
     }
 }
 
@@ -178,25 +239,6 @@ fn equality_of(key: &Value<'_>) -> Option<Oid> {
         _ => return None,
     };
     Some(Oid::from(function))
-}
-
-/// Makes the caller's snapshot, brought up to its own changes, the active one.
-///
-/// # Safety
-/// The caller pops it again.
-unsafe fn push_snapshot() -> pg_sys::Snapshot {
-    // SAFETY: an SQL-callable function runs under an active snapshot; without one (a trigger at
-    // commit, say) the transaction's own is as good.
-    unsafe {
-        let current = if pg_sys::ActiveSnapshotSet() {
-            pg_sys::GetActiveSnapshot()
-        } else {
-            pg_sys::GetTransactionSnapshot()
-        };
-        pg_sys::PushCopiedSnapshot(current);
-        pg_sys::UpdateActiveSnapshotCommandId();
-        pg_sys::GetActiveSnapshot()
-    }
 }
 
 /// `index_beginscan`, whose parameters grew in PostgreSQL 18.

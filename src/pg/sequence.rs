@@ -20,11 +20,7 @@ pub struct SequenceRef {
 impl SequenceRef {
     /// A sequence by name.
     pub const fn new(name: &'static CStr) -> Self {
-        Self {
-            name,
-            oid: AtomicU32::new(0),
-            seen: AtomicU32::new(0),
-        }
+        Self { name, oid: AtomicU32::new(0), seen: AtomicU32::new(0) }
     }
 
     /// The oid, looked up again when `table`, which comes and goes with the sequence, has changed.

@@ -11,11 +11,17 @@ use pgrx::prelude::*;
 const MASK: &CStr = c"********";
 
 static KEY_SOURCE_GENERATION: AtomicU32 = AtomicU32::new(0);
+static REGION_GENERATION: AtomicU32 = AtomicU32::new(0);
 static PRELOADED: AtomicBool = AtomicBool::new(false);
 
 /// Counts the changes of the key settings; cached keys carry the number they were made under.
 pub fn key_source_generation() -> u32 {
     KEY_SOURCE_GENERATION.load(Relaxed)
+}
+
+/// Counts the changes of the default region.
+pub fn region_generation() -> u32 {
+    REGION_GENERATION.load(Relaxed)
 }
 
 /// Whether the library came in through shared_preload_libraries. Only then were the key settings
@@ -27,10 +33,7 @@ pub fn preloaded() -> bool {
 /// Notes how the library is being loaded. Called by `_PG_init`.
 pub fn note_load() {
     // SAFETY: a flag that the postmaster sets while it loads libraries.
-    PRELOADED.store(
-        unsafe { pg_sys::process_shared_preload_libraries_in_progress },
-        Relaxed,
-    );
+    PRELOADED.store(unsafe { pg_sys::process_shared_preload_libraries_in_progress }, Relaxed);
 }
 
 /// Refuses settings named `databunker.…` that do not exist: a misspelt one must not pass unnoticed.
@@ -55,6 +58,14 @@ pub unsafe extern "C-unwind" fn key_source_changed(_: *const c_char, _: *mut c_v
     KEY_SOURCE_GENERATION.fetch_add(1, Relaxed);
 }
 
+/// Assign hook of `databunker.default_region`.
+///
+/// # Safety
+/// Called by PostgreSQL only.
+pub unsafe extern "C-unwind" fn region_changed(_: *const c_char, _: *mut c_void) {
+    REGION_GENERATION.fetch_add(1, Relaxed);
+}
+
 /// Check hook of `databunker.default_region`.
 ///
 /// # Safety
@@ -67,6 +78,5 @@ pub unsafe extern "C-unwind" fn check_region(
 ) -> bool {
     // SAFETY: see above; a null value never gets here because the default is not null.
     let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value)) };
-    text.and_then(|text| text.to_str().ok())
-        .is_some_and(|code| Region::parse(code).is_ok())
+    text.and_then(|text| text.to_str().ok()).is_some_and(|code| Region::parse(code).is_ok())
 }

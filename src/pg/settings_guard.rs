@@ -1,4 +1,4 @@
-//! Keeps an inline master key out of `pg_file_settings`.
+//! Keeps an inline master key, or a command that may hold a credential, out of `pg_file_settings`.
 //!
 //! That view reads the configuration file and shows what stands there, whatever the flags of a
 //! setting say; from PostgreSQL 15 on, members of pg_read_all_settings may be granted it.
@@ -42,7 +42,7 @@ unsafe extern "C-unwind" fn on_access(
     }
     if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE
         && object.to_u32() == pg_sys::F_PG_SHOW_ALL_FILE_SETTINGS
-        && guc::master_key().is_some()
+        && (guc::master_key().is_some() || guc::master_key_command().is_some())
     {
         Error::WouldShowKey.raise();
     }

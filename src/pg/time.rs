@@ -22,9 +22,7 @@ pub fn to_json(time: i64) -> String {
             pg_sys::TIMESTAMPTZOID,
             &utc,
         );
-        CStr::from_ptr(buffer.as_ptr())
-            .to_string_lossy()
-            .into_owned()
+        CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
     }
 }
 

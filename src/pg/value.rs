@@ -4,6 +4,9 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Uuid};
 
+/// Where a row stands in its table.
+pub type Place = pg_sys::ItemPointerData;
+
 /// A value of one of the few types that the vault's columns have.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
@@ -15,6 +18,8 @@ pub enum Value<'a> {
     Int4(i32),
     /// `bigint`
     Int8(i64),
+    /// `tid`
+    Place(&'a Place),
     /// `timestamptz`, in microseconds since 2000-01-01 UTC
     Time(i64),
     /// `bytea`
@@ -43,6 +48,7 @@ impl Value<'_> {
         match *self {
             // A uuid is passed by reference, and this one lives as long as `self`.
             Value::Uuid(uuid) => Some(Datum::from(std::ptr::from_ref(uuid.as_bytes()))),
+            Value::Place(place) => Some(Datum::from(std::ptr::from_ref(place))),
             Value::Int2(number) => number.into_datum(),
             Value::Int4(number) => number.into_datum(),
             Value::Int8(number) | Value::Time(number) => number.into_datum(),
@@ -50,6 +56,15 @@ impl Value<'_> {
             Value::Text(text) => text.into_datum(),
             Value::Jsonb(datum) => Some(datum),
             Value::Null(_) => None,
+        }
+    }
+
+    /// The same, holding on to nothing of `self`.
+    pub fn copied_datum(&self) -> Option<Datum> {
+        match *self {
+            Value::Uuid(uuid) => uuid.into_datum(),
+            Value::Place(place) => place.into_datum(),
+            _ => self.datum(),
         }
     }
 
@@ -67,6 +82,7 @@ impl Value<'_> {
     pub fn type_oid(&self) -> Oid {
         match *self {
             Value::Uuid(_) => pg_sys::UUIDOID,
+            Value::Place(_) => pg_sys::TIDOID,
             Value::Int2(_) => pg_sys::INT2OID,
             Value::Int4(_) => pg_sys::INT4OID,
             Value::Int8(_) => pg_sys::INT8OID,

@@ -1,7 +1,8 @@
-//! New rows without SQL: the road that logical replication's apply worker takes.
+//! New rows without SQL, many at a time: the road that COPY takes.
 //!
-//! `ExecSimpleRelationInsert` (execReplication.c) keeps indexes, constraints and row triggers as an
-//! INSERT does; what it spares is parsing, planning and executor start-up.
+//! Rows are collected and handed to the table together, then indexed one by one (CopyFrom in
+//! copyfrom.c): indexes, constraints and row triggers are kept as an INSERT keeps them. What is
+//! spared is parsing, planning, executor start-up, and a WAL record a row.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,23 +10,28 @@ use pgrx::pg_sys;
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
 
 use super::relation::{OpenTable, TableRef};
-use super::value::Value;
+use super::value::{Place, Value};
 use crate::error::{Error, Result};
 
-/// A unique index has the key already.
+/// Rows that are collected before they are written. Bounds the memory of a bulk call.
+const BATCH: usize = 256;
+
+/// A unique index has the key of one of the rows already; the row's position, from 0, among all
+/// that the writer was given.
 ///
 /// PostgreSQL's own error, whose DETAIL names the key, is discarded; the transaction has to be
 /// ended by an error of ours.
-pub struct UniqueViolation;
+pub struct UniqueViolation(pub usize);
 
 /// A table that is open for new rows.
 pub struct Writer {
     table: OpenTable,
     estate: *mut pg_sys::EState,
     result: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
+    slots: Vec<*mut pg_sys::TupleTableSlot>,
+    waiting: usize,
+    places: Vec<Place>,
     row_memory: pg_sys::MemoryContext,
-    columns: usize,
 }
 
 impl Writer {
@@ -51,70 +57,102 @@ impl Writer {
             (*estate).es_opened_result_relations =
                 pg_sys::lappend((*estate).es_opened_result_relations, result.cast());
             pg_sys::ExecOpenIndices(result, false);
-            let descriptor = (*table.as_ptr()).rd_att;
-            let slot = pg_sys::ExecInitExtraTupleSlot(
-                estate,
-                descriptor,
-                &raw const pg_sys::TTSOpsVirtual,
-            );
             let row_memory = (*pg_sys::MakePerTupleExprContext(estate)).ecxt_per_tuple_memory;
             pg_sys::MemoryContextSwitchTo(caller_memory);
             pg_sys::AfterTriggerBeginQuery();
-            let columns = (*descriptor).natts as usize;
-            Ok(Self {
-                table,
-                estate,
-                result,
-                slot,
-                row_memory,
-                columns,
-            })
+            let slots = Vec::new();
+            Ok(Self { table, estate, result, slots, waiting: 0, places: Vec::new(), row_memory })
         }
     }
 
     /// Adds a row, given the values of all its columns.
     pub fn insert(&mut self, values: &[Value<'_>]) -> Result<Result<(), UniqueViolation>> {
-        if values.len() != self.columns {
-            return Err(Error::Internal(
-                "a table of the schema bunker has other columns",
-            ));
+        if self.waiting == BATCH
+            && let Err(violation) = self.flush()
+        {
+            return Ok(Err(violation));
         }
-        // SAFETY: the slot has `columns` places, and what the values point to lives until the row
-        // is in the table.
-        let outcome = unsafe {
-            let caller_memory = pg_sys::MemoryContextSwitchTo(self.row_memory);
-            pg_sys::ExecClearTuple(self.slot);
-            for (column, value) in values.iter().enumerate() {
-                let datum = value.datum();
-                *(*self.slot).tts_isnull.add(column) = datum.is_none();
-                *(*self.slot).tts_values.add(column) = datum.unwrap_or(pg_sys::Datum::from(0));
+        let slot = self.free_slot();
+        // SAFETY: the slot has a place for each column of the table, as was checked; its values
+        // live in the rows' memory until they are written.
+        unsafe {
+            if values.len() != (*(*slot).tts_tupleDescriptor).natts as usize {
+                return Err(Error::Internal("a table of the schema bunker has other columns"));
             }
-            pg_sys::ExecStoreVirtualTuple(self.slot);
-            let outcome = self.insert_slot();
+            let caller_memory = pg_sys::MemoryContextSwitchTo(self.row_memory);
+            for (column, value) in values.iter().enumerate() {
+                let datum = value.copied_datum();
+                *(*slot).tts_isnull.add(column) = datum.is_none();
+                *(*slot).tts_values.add(column) = datum.unwrap_or(pg_sys::Datum::from(0));
+            }
             pg_sys::MemoryContextSwitchTo(caller_memory);
-            pg_sys::MemoryContextReset(self.row_memory);
-            outcome
-        };
-        Ok(outcome)
+            pg_sys::ExecStoreVirtualTuple(slot);
+        }
+        self.waiting += 1;
+        Ok(Ok(()))
     }
 
+    /// An empty slot behind those that are waiting.
+    fn free_slot(&mut self) -> *mut pg_sys::TupleTableSlot {
+        if let Some(&slot) = self.slots.get(self.waiting) {
+            return slot;
+        }
+        // SAFETY: the slot belongs to the executor state, which drops it with itself.
+        let slot = unsafe {
+            let descriptor = (*self.table.as_ptr()).rd_att;
+            let kind = &raw const pg_sys::TTSOpsVirtual;
+            pg_sys::ExecInitExtraTupleSlot(self.estate, descriptor, kind)
+        };
+        self.slots.push(slot);
+        slot
+    }
+
+    /// Writes the rows that are waiting.
+    fn flush(&mut self) -> Result<(), UniqueViolation> {
+        let rows = self.waiting;
+        if rows == 0 {
+            return Ok(());
+        }
+        // SAFETY: the first `rows` slots hold rows of this table. The command id is the one under
+        // which the writer was opened, as for all rows of a COPY.
+        unsafe {
+            let caller_memory = pg_sys::MemoryContextSwitchTo(self.row_memory);
+            let (relation, command) = (self.table.as_ptr(), (*self.estate).es_output_cid);
+            let (slots, no_state) = (self.slots.as_mut_ptr(), std::ptr::null_mut());
+            pg_sys::table_multi_insert(relation, slots, rows as i32, command, 0, no_state);
+            let indexed = (0..rows).try_for_each(|row| self.index(row).map_err(|()| row));
+            for slot in &self.slots[..rows] {
+                self.places.push((**slot).tts_tid);
+                pg_sys::ExecClearTuple(*slot);
+            }
+            pg_sys::MemoryContextSwitchTo(caller_memory);
+            pg_sys::MemoryContextReset(self.row_memory);
+            self.waiting = 0;
+            indexed.map_err(|row| UniqueViolation(self.places.len() - rows + row))
+        }
+    }
+
+    /// Adds a written row to the indexes and queues its triggers.
+    ///
     /// # Safety
-    /// The slot holds a row.
-    unsafe fn insert_slot(&mut self) -> Result<(), UniqueViolation> {
-        let (result, estate, slot) = (self.result, self.estate, self.slot);
-        PgTryBuilder::new(AssertUnwindSafe(|| {
-            // SAFETY: all three belong together, see `open`.
-            unsafe { pg_sys::ExecSimpleRelationInsert(result, estate, slot) };
+    /// The row in that slot has just been written.
+    unsafe fn index(&mut self, position: usize) -> Result<(), ()> {
+        let (estate, result, slot) = (self.estate, self.result, self.slots[position]);
+        // SAFETY: all three belong together, see `open`.
+        PgTryBuilder::new(AssertUnwindSafe(|| unsafe {
+            insert_index_tuples(estate, result, slot);
+            let (recheck, capture) = (std::ptr::null_mut(), std::ptr::null_mut());
+            pg_sys::ExecARInsertTriggers(estate, result, slot, recheck, capture);
             Ok(())
         }))
-        .catch_when(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, |_| {
-            Err(UniqueViolation)
-        })
+        .catch_when(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, |_| Err(()))
         .execute()
     }
 
-    /// Runs the row triggers and makes the rows visible to the transaction's next command.
-    pub fn finish(self) {
+    /// Writes what is left, runs the row triggers and makes the rows visible to the transaction's
+    /// next command. Where the rows stand, in the order in which they were added.
+    pub fn finish(mut self) -> Result<Vec<Place>, UniqueViolation> {
+        self.flush()?;
         // SAFETY: undoes what `open` did, in the reverse order; nothing of the executor state is
         // used afterwards.
         unsafe {
@@ -125,5 +163,28 @@ impl Writer {
             drop(self.table);
             pg_sys::CommandCounterIncrement();
         }
+        Ok(self.places)
+    }
+}
+
+/// `ExecInsertIndexTuples`, whose parameters grew in PostgreSQL 16.
+///
+/// # Safety
+/// As for `ExecInsertIndexTuples`.
+unsafe fn insert_index_tuples(
+    estate: *mut pg_sys::EState,
+    result: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+) {
+    let none = std::ptr::null_mut();
+    #[cfg(feature = "pg15")]
+    // SAFETY: the caller's.
+    unsafe {
+        pg_sys::ExecInsertIndexTuples(result, slot, estate, false, false, none, none.cast());
+    }
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: the caller's.
+    unsafe {
+        pg_sys::ExecInsertIndexTuples(result, slot, estate, false, false, none, none.cast(), false);
     }
 }

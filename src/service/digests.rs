@@ -1,4 +1,4 @@
-//! A user's lookup digests as they stand in his record: `kind (2 bytes, big-endian) ‖ digest (32)`
+//! A user's lookup digests as they stand in his record: `kind (2 bytes, big-endian) ‖ digest (16)`
 //! for each, sorted. The bytes are bound to the sealed profile as associated data.
 
 use crate::error::{Error, Result};
@@ -18,9 +18,7 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
 
 /// The entries of a record.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>> {
-    iter(bytes)
-        .map(|entry| entry.ok_or(Error::Damaged("a stored record")))
-        .collect()
+    iter(bytes).map(|entry| entry.ok_or(Error::Damaged("a stored record"))).collect()
 }
 
 /// Whether a record says that it has an entry.
@@ -31,9 +29,6 @@ pub fn contains(bytes: &[u8], wanted: &Entry) -> bool {
 fn iter(bytes: &[u8]) -> impl Iterator<Item = Option<Entry>> {
     bytes.chunks(ENTRY_LENGTH).map(|chunk| {
         let (kind, digest) = chunk.split_first_chunk::<2>()?;
-        Some(Entry {
-            kind: i16::from_be_bytes(*kind),
-            digest: digest.try_into().ok()?,
-        })
+        Some(Entry { digest: digest.try_into().ok()?, kind: i16::from_be_bytes(*kind) })
     })
 }

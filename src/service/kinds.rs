@@ -1,16 +1,18 @@
 //! Lookup kinds, cached in the backend, and the way from a value to its digest.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use bunker_core::crypto::IndexKey;
+use bunker_core::crypto::blind_index::DIGEST_LEN;
 use bunker_core::normalize::{self, Normalizer};
 use bunker_core::profile::Pointer;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::guc;
-use crate::storage::lookup::Entry;
+use crate::storage::lookup::{DIGEST_LENGTH, Entry};
 use crate::storage::lookup_kind as table;
 
 /// A way to find a user.
@@ -52,11 +54,13 @@ impl Kind {
 
     /// The same, for making the digests anew.
     pub fn fresh_entry(&self, key: &IndexKey, value: &str) -> Result<Entry> {
-        let normal = self.normalizer.normalize(value, guc::default_region()?)?;
-        Ok(Entry {
-            kind: self.id,
-            digest: key.digest(&self.name, &normal),
-        })
+        let digest = key.digest(&self.name, &self.normalize(value)?);
+        Ok(Entry { digest: truncated(&digest), kind: self.id })
+    }
+
+    /// The one spelling of a value.
+    pub fn normalize<'a>(&self, value: &'a str) -> Result<Cow<'a, str>> {
+        Ok(self.normalizer.normalize(value, guc::default_region()?)?)
     }
 }
 
@@ -66,18 +70,12 @@ pub struct Kinds(Vec<Kind>);
 impl Kinds {
     /// The kind of that name.
     pub fn named(&self, name: &str) -> Result<&Kind> {
-        self.0
-            .iter()
-            .find(|kind| kind.name == name)
-            .ok_or(Error::UnknownKind)
+        self.0.iter().find(|kind| kind.name == name).ok_or(Error::UnknownKind)
     }
 
     /// The name of a kind.
     pub fn name_of(&self, id: i16) -> &str {
-        self.0
-            .iter()
-            .find(|kind| kind.id == id)
-            .map_or("lookup value", |kind| &kind.name)
+        self.0.iter().find(|kind| kind.id == id).map_or("lookup value", |kind| &kind.name)
     }
 
     /// The entries of a profile, sorted.
@@ -99,6 +97,13 @@ impl Kinds {
     }
 }
 
+/// As much of a digest as the index keeps.
+fn truncated(digest: &[u8; DIGEST_LEN]) -> [u8; DIGEST_LENGTH] {
+    let mut stored = [0; DIGEST_LENGTH];
+    stored.copy_from_slice(&digest[..DIGEST_LENGTH]);
+    stored
+}
+
 thread_local! {
     static CACHE: RefCell<Option<(u32, Rc<Kinds>)>> = const { RefCell::new(None) };
 }
@@ -115,10 +120,7 @@ pub fn all() -> Result<Rc<Kinds>> {
     }
     let rows = table::read()?;
     let changes = table::changes();
-    let kinds = rows
-        .into_iter()
-        .map(Kind::from_row)
-        .collect::<Result<Vec<_>>>()?;
+    let kinds = rows.into_iter().map(Kind::from_row).collect::<Result<Vec<_>>>()?;
     let kinds = Rc::new(Kinds(kinds));
     CACHE.set(Some((changes, Rc::clone(&kinds))));
     Ok(kinds)

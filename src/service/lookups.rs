@@ -12,7 +12,7 @@ use crate::pg::session;
 use crate::service::digests;
 use crate::service::kinds::{self, Kind};
 use crate::service::users::{open_profile, seal_profile, stored_profile};
-use crate::storage::lookup;
+use crate::storage::lookup::{self, Target};
 use crate::storage::lookup_kind as table;
 use crate::storage::record::{self, Record};
 
@@ -35,10 +35,7 @@ pub fn add(name: &str, path: &str, normalizer: &str) -> Result<i64> {
         )
     })?;
     let normalizer: Normalizer = normalizer.parse().map_err(|_| {
-        Error::BadArgument(
-            "unknown normalizer",
-            "Use exact, email, phone, login or custom.",
-        )
+        Error::BadArgument("unknown normalizer", "Use exact, email, phone, login or custom.")
     })?;
     audit::operation("add_lookup", Some(name), &table::TABLE, || {
         let keys = keyring::for_writing()?;
@@ -46,12 +43,7 @@ pub fn add(name: &str, path: &str, normalizer: &str) -> Result<i64> {
         if let Some(same) = existing(name, path, normalizer)? {
             return Ok(same);
         }
-        table::insert(
-            name,
-            path,
-            normalizer.as_str(),
-            i32::from(normalize::VERSION),
-        )?;
+        table::insert(name, path, normalizer.as_str(), i32::from(normalize::VERSION))?;
         index_users(&keys, kinds::all()?.named(name)?)
     })
 }
@@ -81,9 +73,7 @@ fn lock() -> Result<()> {
 fn check_name(name: &str) -> Result<()> {
     let well_formed = name.len() <= MAX_NAME
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
     if !well_formed {
         return Err(Error::BadArgument(
             "the name of a lookup kind is not usable",
@@ -135,10 +125,7 @@ fn index_users(keys: &Keys, kind: &Kind) -> Result<i64> {
 
 /// Gives a user his entry of a kind; whether he has one.
 fn index_user(keys: &Keys, kind: &Kind, record: Record) -> Result<bool> {
-    let sealed = record
-        .sealed
-        .as_deref()
-        .ok_or(Error::Damaged("a stored record"))?;
+    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
     let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
     let value = stored_profile(&text)?;
     let entry = match profile::value_at(&value, &kind.pointer)? {
@@ -150,10 +137,8 @@ fn index_user(keys: &Keys, kind: &Kind, record: Record) -> Result<bool> {
     entries.extend(entry);
     entries.sort_unstable();
     if let Some(entry) = entry {
-        let row = lookup::Row {
-            entry,
-            token: record.token,
-        };
+        let target = Target { token: record.token, place: None };
+        let row = lookup::Row { entry, target };
         lookup::insert([&row])?.map_err(|_| Error::Duplicate(kind.name.clone()))?;
     }
     if entries != old {
@@ -161,11 +146,7 @@ fn index_user(keys: &Keys, kind: &Kind, record: Record) -> Result<bool> {
         let (token, version) = (&record.token, record.version);
         let mut pool = RandomPool::for_seals(1);
         let sealed = seal_profile(keys, token, version, &digests, &text, &mut pool)?;
-        record::update(&Record {
-            digests,
-            sealed: Some(sealed),
-            ..record
-        })?;
+        record::update(&Record { digests, sealed: Some(sealed), ..record })?;
     }
     Ok(entry.is_some())
 }

@@ -30,9 +30,7 @@ pub fn current() -> Result<Compiled> {
     let text = table::current()?;
     let changes = table::changes();
     let schema = match text {
-        Some(text) => Some(Rc::new(
-            compile(&text).map_err(|_| Error::Damaged("the user schema"))?,
-        )),
+        Some(text) => Some(Rc::new(compile(&text).map_err(|_| Error::Damaged("the user schema"))?)),
         None => None,
     };
     CACHE.set(Some((changes, schema.clone())));
@@ -41,10 +39,7 @@ pub fn current() -> Result<Compiled> {
 
 fn compile(text: &str) -> Result<UserSchema> {
     // Bounded by the compiler itself, which knows how big a schema may be.
-    let limits = Limits {
-        max_bytes: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
     Ok(UserSchema::compile(&profile::parse_json(text, &limits)?)?)
 }
 

@@ -7,6 +7,7 @@ use crate::audit;
 use crate::error::Result;
 use crate::keyring;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::scan::Snapshot;
 use crate::pg::time;
 use crate::service::users::{UserRef, check_page, open_profile, stored_profile};
 use crate::storage::audit::Event;
@@ -15,8 +16,8 @@ use crate::storage::{record, record_version};
 /// Events about a user, who may have been forgotten (then his token names him); newest first.
 pub fn of_user(kind: &str, value: &str, before: Option<i64>, rows: i32) -> Result<Vec<Event>> {
     let rows = check_page(rows)?;
-    match UserRef::resolve(kind, value)?.token {
-        Some(token) => audit::of_user(&token, before, rows),
+    match UserRef::resolve(&Snapshot::of_caller(), kind, value)?.target {
+        Some(target) => audit::of_user(&target.token, before, rows),
         None => Ok(Vec::new()),
     }
 }
@@ -32,10 +33,9 @@ pub fn event(id: i64) -> Result<Option<Jsonb>> {
         return Ok(None);
     };
     let (before, after) = match (event.token, event.version) {
-        (Some(token), Some(version)) => (
-            profile_at(&token, version - 1)?,
-            profile_at(&token, version)?,
-        ),
+        (Some(token), Some(version)) => {
+            (profile_at(&token, version - 1)?, profile_at(&token, version)?)
+        }
         _ => (Value::Null, Value::Null),
     };
     let text = json!({
@@ -57,13 +57,12 @@ pub fn event(id: i64) -> Result<Option<Jsonb>> {
 
 /// A profile's version, or null when there is none, or the user has been forgotten since.
 fn profile_at(token: &Uuid, version: i32) -> Result<Value> {
-    if version < 1 || !record::exists(token)? {
+    if version < 1 || !record::exists(&Snapshot::of_caller(), token)? {
         return Ok(Value::Null);
     }
-    let (Some(keys), Some(found)) = (
-        keyring::for_reading()?,
-        record_version::find(token, version)?,
-    ) else {
+    let (Some(keys), Some(found)) =
+        (keyring::for_reading()?, record_version::find(token, version)?)
+    else {
         return Ok(Value::Null);
     };
     let text = open_profile(&keys, token, found.version, &found.digests, &found.sealed)?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::pg::relation::TableRef;
 use crate::pg::sequence;
 use crate::pg::value::Value;
-use crate::pg::writer::Writer;
+use crate::pg::writer::{UniqueViolation, Writer};
 
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"audit", c"audit_pkey");
@@ -58,9 +58,7 @@ pub fn insert(events: &[Event]) -> Result<()> {
             Value::Int8(event.id),
             Value::Time(event.at),
             Value::uuid(event.token.as_ref()),
-            event
-                .version
-                .map_or(Value::Null(pg_sys::INT4OID), Value::Int4),
+            event.version.map_or(Value::Null(pg_sys::INT4OID), Value::Int4),
             Value::Text(&event.action),
             Value::Text(&event.status),
             Value::Text(&event.actor),
@@ -69,12 +67,9 @@ pub fn insert(events: &[Event]) -> Result<()> {
             Value::text(event.reason.as_deref()),
             Value::text(event.message.as_deref()),
         ];
-        if writer.insert(&values)?.is_err() {
-            return Err(Error::Internal("an event number was given out twice"));
-        }
+        writer.insert(&values)?.map_err(given_out_twice)?;
     }
-    writer.finish();
-    Ok(())
+    writer.finish().map(drop).map_err(given_out_twice)
 }
 
 /// Events about one user, newest first, before an event's number.
@@ -86,11 +81,7 @@ pub fn of_user(token: &Uuid, before: Option<i64>, limit: i32) -> Result<Vec<Even
           WHERE a.token OPERATOR(pg_catalog.=) $1 AND a.id OPERATOR(pg_catalog.<) $2
           ORDER BY a.id DESC
           LIMIT $3",
-        &[
-            Value::Uuid(token),
-            Value::Int8(before.unwrap_or(i64::MAX)),
-            Value::Int4(limit),
-        ],
+        &[Value::Uuid(token), Value::Int8(before.unwrap_or(i64::MAX)), Value::Int4(limit)],
         read,
     )
 }
@@ -123,9 +114,7 @@ pub fn find(id: i64) -> Result<Option<Event>> {
 
 /// How many events there are.
 pub fn count() -> Result<i64> {
-    let count = sql::row("SELECT pg_catalog.count(*) FROM bunker.audit", &[], |row| {
-        row.get(1)
-    })?;
+    let count = sql::row("SELECT pg_catalog.count(*) FROM bunker.audit", &[], |row| row.get(1))?;
     Ok(count.unwrap_or_default())
 }
 
@@ -143,4 +132,8 @@ fn read(row: &sql::Row<'_>) -> Result<Event> {
         reason: row.optional(10)?,
         message: row.optional::<String>(11)?.map(Cow::Owned),
     })
+}
+
+fn given_out_twice(_: UniqueViolation) -> Error {
+    Error::Internal("an event number was given out twice")
 }

@@ -26,14 +26,8 @@ pub fn read() -> Result<Vec<Entry>> {
         let purpose: Purpose = row.text(2)?.parse().map_err(|_| damaged())?;
         let id = u32::try_from(row.int4(1)?).map_err(|_| damaged())?;
         let version = u32::try_from(row.int4(3)?).map_err(|_| damaged())?;
-        entries.push(Entry {
-            id: EntryId {
-                id,
-                purpose,
-                version,
-            },
-            sealed: row.bytes(4)?.to_vec(),
-        });
+        entries
+            .push(Entry { id: EntryId { id, purpose, version }, sealed: row.bytes(4)?.to_vec() });
         Ok(())
     })?;
     entries.sort_by_key(|entry| entry.id.version);

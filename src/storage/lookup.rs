@@ -1,19 +1,21 @@
 //! `bunker.lookup`: the blind index, from digests to tokens. Its primary key is the duplicate check.
 
-use pgrx::Uuid;
+use pgrx::{Uuid, pg_sys};
 
 use super::sql;
 use crate::error::Result;
 use crate::pg::relation::{OpenTable, TableRef};
-use crate::pg::scan;
-use crate::pg::value::Value;
-use crate::pg::writer::Writer;
+use crate::pg::scan::{self, Snapshot};
+use crate::pg::value::{Place, Value};
+use crate::pg::writer::{UniqueViolation, Writer};
 
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"lookup", c"lookup_pkey");
 
-/// Bytes of a digest (HMAC-SHA-256).
-pub const DIGEST_LENGTH: usize = 32;
+/// Bytes of a stored digest: HMAC-SHA-256, truncated to 128 bits as RFC 2104 section 5 allows and
+/// RFC 4868 does. Two values meet by chance once in 2^64 users; rows and index pages are a third
+/// smaller.
+pub const DIGEST_LENGTH: usize = 16;
 
 /// A user's entry under one lookup kind. The order is the one in which entries are written, the
 /// same in every transaction, so that two of them never wait for each other in a circle.
@@ -25,40 +27,51 @@ pub struct Entry {
     pub kind: i16,
 }
 
-/// An entry and the user it leads to.
+/// Where an entry leads.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// To whom.
+    pub token: Uuid,
+    /// Where his record was when the entry was made, if that was known.
+    pub place: Option<Place>,
+}
+
+/// An entry and where it leads.
 pub struct Row {
     /// What is looked up.
     pub entry: Entry,
     /// Whom it leads to.
-    pub token: Uuid,
+    pub target: Target,
 }
 
 /// Keeps the table's writers' lock for the rest of the transaction, see `lookup_kind::lock_writes`.
 pub fn lock_for_writing() -> Result<()> {
-    OpenTable::open(&TABLE, pgrx::pg_sys::RowExclusiveLock).map(drop)
+    OpenTable::open(&TABLE, pg_sys::RowExclusiveLock).map(drop)
 }
 
-/// Whom an entry leads to.
-pub fn find(entry: &Entry) -> Result<Option<Uuid>> {
+/// Where an entry leads.
+pub fn find(snapshot: &Snapshot, entry: &Entry) -> Result<Option<Target>> {
     let keys = [Value::Bytes(&entry.digest), Value::Int2(entry.kind)];
-    scan::find(&TABLE, &keys, |row| row.uuid(1))
+    scan::find(snapshot, &TABLE, &keys, |row| {
+        Ok(Target { token: row.uuid(1)?, place: row.optional(2) })
+    })
 }
 
 /// Adds entries, which the caller has sorted. The position of the first that another user has.
 pub fn insert<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Result<Result<(), usize>> {
     let mut writer = Writer::open(&TABLE)?;
-    for (position, Row { entry, token }) in rows.into_iter().enumerate() {
+    for Row { entry, target } in rows {
         let values = [
-            Value::Uuid(token),
+            Value::Uuid(&target.token),
+            target.place.as_ref().map_or(Value::Null(pg_sys::TIDOID), Value::Place),
             Value::Int2(entry.kind),
             Value::Bytes(&entry.digest),
         ];
-        if writer.insert(&values)?.is_err() {
+        if let Err(UniqueViolation(position)) = writer.insert(&values)? {
             return Ok(Err(position));
         }
     }
-    writer.finish();
-    Ok(Ok(()))
+    Ok(writer.finish().map(drop).map_err(|UniqueViolation(position)| position))
 }
 
 /// Removes entries of a user.
@@ -69,11 +82,7 @@ pub fn delete(token: &Uuid, entries: &[Entry]) -> Result<()> {
               WHERE kind OPERATOR(pg_catalog.=) $1
                 AND digest OPERATOR(pg_catalog.=) $2
                 AND token OPERATOR(pg_catalog.=) $3",
-            &[
-                Value::Int2(entry.kind),
-                Value::Bytes(&entry.digest),
-                Value::Uuid(token),
-            ],
+            &[Value::Int2(entry.kind), Value::Bytes(&entry.digest), Value::Uuid(token)],
         )?;
     }
     Ok(())
@@ -91,9 +100,6 @@ pub fn delete_all(token: &Uuid) -> Result<()> {
 
 /// Removes all entries of a kind.
 pub fn delete_kind(kind: i16) -> Result<()> {
-    sql::run(
-        "DELETE FROM bunker.lookup WHERE kind OPERATOR(pg_catalog.=) $1",
-        &[Value::Int2(kind)],
-    )
-    .map(|_| ())
+    sql::run("DELETE FROM bunker.lookup WHERE kind OPERATOR(pg_catalog.=) $1", &[Value::Int2(kind)])
+        .map(|_| ())
 }

@@ -46,9 +46,12 @@ pub fn read() -> Result<Vec<Row>> {
 }
 
 /// Keeps others from adding users or kinds until this transaction ends; reading goes on.
+///
+/// In the order in which writers of users take these locks, `lookup` before `record`: the other way
+/// round, one that has the first and one that waits with the second would block each other.
 pub fn lock_writes() -> Result<()> {
     sql::run(
-        "LOCK TABLE bunker.lookup_kind, bunker.record, bunker.lookup
+        "LOCK TABLE bunker.lookup, bunker.record, bunker.lookup_kind
              IN SHARE ROW EXCLUSIVE MODE",
         &[],
     )
@@ -62,17 +65,10 @@ pub fn insert(name: &str, path: &str, normalizer: &str, version: i32) -> Result<
          SELECT (pg_catalog.max(k.id) OPERATOR(pg_catalog.+) 1)::pg_catalog.int2, $1, $2, $3, $4
            FROM bunker.lookup_kind AS k
          RETURNING id",
-        &[
-            Value::Text(name),
-            Value::Text(path),
-            Value::Text(normalizer),
-            Value::Int4(version),
-        ],
+        &[Value::Text(name), Value::Text(path), Value::Text(normalizer), Value::Int4(version)],
         |row| row.get(1),
     )?;
-    id.ok_or(crate::error::Error::Internal(
-        "a lookup kind could not be added",
-    ))
+    id.ok_or(crate::error::Error::Internal("a lookup kind could not be added"))
 }
 
 /// Notes that a kind's digests are from this version of the normaliser.

@@ -5,9 +5,9 @@ use pgrx::Uuid;
 use super::sql;
 use crate::error::{Error, Result};
 use crate::pg::relation::TableRef;
-use crate::pg::scan;
-use crate::pg::value::Value;
-use crate::pg::writer::Writer;
+use crate::pg::scan::{self, Snapshot};
+use crate::pg::value::{Place, Value};
+use crate::pg::writer::{UniqueViolation, Writer};
 
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"record", c"record_pkey");
@@ -46,9 +46,14 @@ pub struct View<'a> {
     pub sealed: &'a [u8],
 }
 
-/// Hands a living user to `read`.
-pub fn view<R>(token: &Uuid, read: impl FnOnce(View<'_>) -> Result<R>) -> Result<Option<R>> {
-    let outcome = scan::find(&TABLE, &[Value::Uuid(token)], |row| {
+/// Hands a living user to `read`. `place` is where he is looked for first.
+pub fn view<R>(
+    snapshot: &Snapshot,
+    token: &Uuid,
+    place: Option<Place>,
+    read: impl Fn(View<'_>) -> Result<R>,
+) -> Result<Option<R>> {
+    let read = |row: &scan::Row| {
         if !row.is_null(4) {
             return Ok(None);
         }
@@ -60,13 +65,22 @@ pub fn view<R>(token: &Uuid, read: impl FnOnce(View<'_>) -> Result<R>) -> Result
             sealed: row.bytes(8)?,
         };
         read(view).map(Some)
-    })?;
-    Ok(outcome.flatten())
+    };
+    if let Some(place) = place {
+        let here = scan::at_place(snapshot, &TABLE, place, |row| {
+            if row.uuid(1)? == *token { read(row) } else { Ok(None) }
+        })?;
+        if here.is_some() {
+            return Ok(here);
+        }
+    }
+    let found = scan::find(snapshot, &TABLE, &[Value::Uuid(token)], read)?;
+    Ok(found.flatten())
 }
 
 /// Whether the token is that of a living user.
-pub fn exists(token: &Uuid) -> Result<bool> {
-    let living = scan::find(&TABLE, &[Value::Uuid(token)], |row| Ok(row.is_null(4)))?;
+pub fn exists(snapshot: &Snapshot, token: &Uuid) -> Result<bool> {
+    let living = scan::find(snapshot, &TABLE, &[Value::Uuid(token)], |row| Ok(row.is_null(4)))?;
     Ok(living.unwrap_or(false))
 }
 
@@ -82,14 +96,12 @@ pub fn find_tombstone(token: &Uuid) -> Result<Option<Record>> {
     )
 }
 
-/// Adds users at version 1.
-pub fn insert<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<()> {
+/// Adds users at version 1; where they stand.
+pub fn insert<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Vec<Place>> {
     let mut writer = Writer::open(&TABLE)?;
     for record in records {
-        let sealed = record
-            .sealed
-            .as_deref()
-            .ok_or(Error::Internal("a record without a profile"))?;
+        let sealed =
+            record.sealed.as_deref().ok_or(Error::Internal("a record without a profile"))?;
         let values = [
             Value::Uuid(&record.token),
             Value::Time(record.created_at),
@@ -100,12 +112,9 @@ pub fn insert<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<()> {
             Value::Bytes(&record.digests),
             Value::Bytes(sealed),
         ];
-        if writer.insert(&values)?.is_err() {
-            return Err(Error::Internal("a random token was given out twice"));
-        }
+        writer.insert(&values)?.map_err(given_out_twice)?;
     }
-    writer.finish();
-    Ok(())
+    writer.finish().map_err(given_out_twice)
 }
 
 const COLUMNS_FOR_UPDATE: &str =
@@ -160,10 +169,7 @@ pub fn update(record: &Record) -> Result<()> {
             Value::Int4(record.version),
             Value::Text(&record.changed_by),
             Value::Bytes(&record.digests),
-            record
-                .sealed
-                .as_deref()
-                .map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
+            record.sealed.as_deref().map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
         ],
     )
     .map(|_| ())
@@ -181,13 +187,16 @@ pub fn forget(record: &Record) -> Result<()> {
             Value::Time(record.updated_at),
             Value::Int4(record.version),
             Value::Text(&record.changed_by),
-            record
-                .sealed
-                .as_deref()
-                .map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
+            record.sealed.as_deref().map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
         ],
     )
     .map(|_| ())
+}
+
+/// Whether there is any user, or tombstone.
+pub fn any() -> Result<bool> {
+    let any = sql::row("SELECT EXISTS (SELECT FROM bunker.record)", &[], |row| row.get(1))?;
+    Ok(any.unwrap_or_default())
 }
 
 /// How many users live, and how many are forgotten.
@@ -200,4 +209,8 @@ pub fn count() -> Result<(i64, i64)> {
         |row| Ok((row.get(1)?, row.get(2)?)),
     )?;
     Ok(counts.unwrap_or_default())
+}
+
+fn given_out_twice(_: UniqueViolation) -> Error {
+    Error::Internal("a random token was given out twice")
 }

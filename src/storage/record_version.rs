@@ -19,10 +19,7 @@ pub struct Version {
 
 /// Keeps what is about to be replaced.
 pub fn insert(record: &Record) -> Result<()> {
-    let sealed = record
-        .sealed
-        .as_deref()
-        .ok_or(Error::Damaged("a stored record"))?;
+    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
     sql::run(
         "INSERT INTO bunker.record_version
              (token, version, changed_at, changed_by, digests, sealed)
@@ -67,13 +64,7 @@ pub fn find(token: &Uuid, version: i32) -> Result<Option<Version>> {
           WHERE r.token OPERATOR(pg_catalog.=) $1 AND r.version OPERATOR(pg_catalog.=) $2
             AND r.forgotten_at IS NULL",
         &[Value::Uuid(token), Value::Int4(version)],
-        |row| {
-            Ok(Version {
-                version: row.get(1)?,
-                digests: row.get(2)?,
-                sealed: row.get(3)?,
-            })
-        },
+        |row| Ok(Version { version: row.get(1)?, digests: row.get(2)?, sealed: row.get(3)? }),
     )
 }
 

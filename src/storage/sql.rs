@@ -88,10 +88,7 @@ fn plan(client: &SpiClient<'_>, statement: &'static str, arguments: &[Value<'_>]
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(statement).cloned()) {
         return Ok(plan);
     }
-    let types: Vec<_> = arguments
-        .iter()
-        .map(|value| PgOid::from(value.type_oid()))
-        .collect();
+    let types: Vec<_> = arguments.iter().map(|value| PgOid::from(value.type_oid())).collect();
     let plan = Rc::new(client.prepare_mut(statement, &types)?.keep());
     PLANS.with_borrow_mut(|plans| plans.insert(statement, Rc::clone(&plan)));
     Ok(plan)

@@ -21,9 +21,7 @@ pub fn current() -> Result<Option<String>> {
     scan::read_all(&TABLE, |row| {
         let version = row.int4(1)?;
         if version > newest.0 {
-            let schema = row
-                .optional::<Jsonb>(2)
-                .map(|schema| schema.as_str().to_owned());
+            let schema = row.optional::<Jsonb>(2).map(|schema| schema.as_str().to_owned());
             newest = (version, schema);
         }
         Ok(())
@@ -37,20 +35,13 @@ pub fn insert(schema: Option<Jsonb>, created_by: &str) -> Result<i32> {
         .and_then(pgrx::IntoDatum::into_datum)
         .map_or(Value::Null(pgrx::pg_sys::JSONBOID), Value::Jsonb);
     // Two at once: the second waits, then counts on from the first.
-    sql::run(
-        "LOCK TABLE bunker.user_schema IN SHARE ROW EXCLUSIVE MODE",
-        &[],
-    )?;
+    sql::run("LOCK TABLE bunker.user_schema IN SHARE ROW EXCLUSIVE MODE", &[])?;
     let version = sql::row(
         "INSERT INTO bunker.user_schema (version, schema, created_at, created_by)
          SELECT COALESCE(pg_catalog.max(s.version), 0) OPERATOR(pg_catalog.+) 1, $1, $2, $3
            FROM bunker.user_schema AS s
          RETURNING version",
-        &[
-            schema,
-            Value::Time(time::transaction_start()),
-            Value::Text(created_by),
-        ],
+        &[schema, Value::Time(time::transaction_start()), Value::Text(created_by)],
         |row| row.get(1),
     )?;
     version.ok_or(Error::Internal("the user schema could not be stored"))

@@ -19,12 +19,8 @@ const ROUNDS: usize = 15;
 const OPERATIONS: u32 = 5_000;
 const BATCH: usize = 100;
 
-const BINDING: Binding<'static> = Binding {
-    domain: "record.profile",
-    owner: &[7; 16],
-    version: 1,
-    extra: b"",
-};
+const BINDING: Binding<'static> =
+    Binding { domain: "record.profile", owner: &[7; 16], version: 1, extra: b"" };
 
 fn main() -> Result<(), Box<dyn Error>> {
     random_bytes();
@@ -35,18 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn random_bytes() {
     let mut bytes = [0; SEAL_BYTES];
-    time("random bytes of one record, one call", || {
-        random::fill(black_box(&mut bytes))
-    });
+    time("random bytes of one record, one call", || random::fill(black_box(&mut bytes)));
     for capacity in [SEAL_BYTES, 256, 1024, 4096] {
         let mut pool = RandomPool::with_capacity(capacity);
-        time(&format!("the same from a pool of {capacity}"), || {
-            pool.fill(black_box(&mut bytes))
-        });
+        time(&format!("the same from a pool of {capacity}"), || pool.fill(black_box(&mut bytes)));
     }
-    time("the same from a pool made for it", || {
-        RandomPool::for_seals(1).fill(&mut bytes)
-    });
+    time("the same from a pool made for it", || RandomPool::for_seals(1).fill(&mut bytes));
 }
 
 fn records() -> Result<(), Box<dyn Error>> {
@@ -56,35 +46,25 @@ fn records() -> Result<(), Box<dyn Error>> {
         let plaintext = vec![b'x'; len];
         let mut pool = RandomPool::for_seals(BATCH);
         let sealed = old.seal(&BINDING, &plaintext, &mut pool)?;
-        time(&format!("seal {len} bytes, batch"), || {
-            old.seal(&BINDING, &plaintext, &mut pool)
-        });
+        time(&format!("seal {len} bytes, batch"), || old.seal(&BINDING, &plaintext, &mut pool));
         time(&format!("seal {len} bytes, alone"), || {
             old.seal(&BINDING, &plaintext, &mut RandomPool::for_seals(1))
         });
         time(&format!("open {len} bytes"), || old.open(&BINDING, &sealed));
-        time(&format!("rewrap {len} bytes"), || {
-            new.rewrap(&old, &BINDING, &sealed, &mut pool)
-        });
+        time(&format!("rewrap {len} bytes"), || new.rewrap(&old, &BINDING, &sealed, &mut pool));
     }
     Ok(())
 }
 
 fn digests() -> Result<(), Box<dyn Error>> {
     let key = IndexKey::new(&SecretKey::random()?);
-    time("lookup digest", || {
-        key.digest("email", black_box("ada.lovelace@example.org"))
-    });
+    time("lookup digest", || key.digest("email", black_box("ada.lovelace@example.org")));
     Ok(())
 }
 
 fn keyring() -> Result<(), Box<dyn Error>> {
     let master = MasterKey::parse(MasterKey::generate_hex()?.as_bytes())?;
-    let id = EntryId {
-        id: 1,
-        purpose: Purpose::Data,
-        version: 1,
-    };
+    let id = EntryId { id: 1, purpose: Purpose::Data, version: 1 };
     let key = SecretKey::random()?;
     let entry = master.seal_entry(&id, &key)?;
     time("seal a keyring entry", || master.seal_entry(&id, &key));

@@ -11,27 +11,22 @@ const PREFIX: &str = "bunker_";
 /// Whether a statement calls the vault.
 pub fn concerns_vault(statement: &str) -> bool {
     let prefix = PREFIX.as_bytes();
-    statement
-        .as_bytes()
-        .windows(prefix.len())
-        .any(|window| window.eq_ignore_ascii_case(prefix))
+    statement.as_bytes().windows(prefix.len()).any(|window| window.eq_ignore_ascii_case(prefix))
 }
 
-/// The message of a line that log_statement, log_duration or log_min_duration_statement wrote,
-/// without the statement; `None` for any other message.
+/// The message of a line that log_statement, log_duration, log_min_duration_statement or
+/// auto_explain wrote, without the statement; `None` for any other message.
 ///
 /// PostgreSQL writes `statement: …`, `execute name: …`, `parse name: …`, `bind name: …`, each
-/// also after `duration: 1.234 ms  ` (postgres.c).
+/// also after `duration: 1.234 ms  ` (postgres.c); auto_explain writes `plan:` there, and the
+/// statement below it.
 pub fn without_statement(message: &str) -> Option<String> {
     let after_duration = message
         .strip_prefix("duration: ")
-        .and_then(|rest| {
-            rest.find(" ms  ")
-                .map(|at| "duration: ".len() + at + " ms  ".len())
-        })
+        .and_then(|rest| rest.find(" ms  ").map(|at| "duration: ".len() + at + " ms  ".len()))
         .unwrap_or(0);
     let (head, tail) = message.split_at(after_duration);
-    let verb = ["statement", "execute", "parse", "bind"]
+    let verb = ["statement", "execute", "parse", "bind", "plan"]
         .into_iter()
         .find(|verb| tail.starts_with(verb))?;
     Some(format!("{head}{verb}: {MASK}"))
@@ -58,18 +53,9 @@ mod tests {
     #[test]
     fn masks_every_form_of_a_logged_statement() {
         for (message, expected) in [
-            (
-                "statement: SELECT bunker_x('a')",
-                "statement: [redacted by databunker]",
-            ),
-            (
-                "execute <unnamed>: SELECT bunker_x($1)",
-                "execute: [redacted by databunker]",
-            ),
-            (
-                "execute s/p: SELECT bunker_x($1)",
-                "execute: [redacted by databunker]",
-            ),
+            ("statement: SELECT bunker_x('a')", "statement: [redacted by databunker]"),
+            ("execute <unnamed>: SELECT bunker_x($1)", "execute: [redacted by databunker]"),
+            ("execute s/p: SELECT bunker_x($1)", "execute: [redacted by databunker]"),
             (
                 "duration: 0.123 ms  statement: SELECT bunker_x('a')",
                 "duration: 0.123 ms  statement: [redacted by databunker]",
@@ -82,6 +68,10 @@ mod tests {
                 "duration: 9.9 ms  parse a: SELECT bunker_x($1)",
                 "duration: 9.9 ms  parse: [redacted by databunker]",
             ),
+            (
+                "duration: 9.9 ms  plan:\nQuery Text: SELECT bunker_x('a')\nResult",
+                "duration: 9.9 ms  plan: [redacted by databunker]",
+            ),
         ] {
             assert_eq!(without_statement(message).as_deref(), Some(expected));
         }
@@ -89,11 +79,7 @@ mod tests {
 
     #[test]
     fn leaves_other_messages_alone() {
-        for message in [
-            "duration: 0.123 ms",
-            "checkpoint complete",
-            "connection received: x",
-        ] {
+        for message in ["duration: 0.123 ms", "checkpoint complete", "connection received: x"] {
             assert_eq!(without_statement(message), None, "{message}");
         }
     }

@@ -46,8 +46,6 @@ impl SecretKey {
 
     /// Copies a key out of a buffer that wipes itself, without a stop on the stack.
     pub(crate) fn copied_from(bytes: &[u8; KEY_LEN]) -> Self {
-        Self {
-            bytes: Box::new(Zeroizing::new(*bytes)),
-        }
+        Self { bytes: Box::new(Zeroizing::new(*bytes)) }
     }
 }

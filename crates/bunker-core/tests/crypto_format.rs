@@ -3,12 +3,7 @@
 //! That sealing reproduces them byte for byte is a unit test of the crate, because no build of the
 //! vault takes its random bytes from anywhere but the operating system.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod crypto_common;
 
@@ -30,10 +25,7 @@ fn open(vectors: &Vectors, key: &str, record: &str, sealed: &[u8]) -> Vec<u8> {
     let id = vectors.number(&format!("{key}.key_id"));
     assert_eq!(key_id(sealed), Ok(id));
     let wrapping_key = SecretKey::from_bytes(vectors.array(&format!("{key}.wrapping_key")));
-    WrappingKey::new(id, &wrapping_key)
-        .open(&binding, sealed)
-        .unwrap()
-        .to_vec()
+    WrappingKey::new(id, &wrapping_key).open(&binding, sealed).unwrap().to_vec()
 }
 
 #[test]
@@ -78,9 +70,6 @@ fn lookup_digests_agree() {
     let key = IndexKey::new(&SecretKey::from_bytes(vectors.array("lookup.key")));
     let value = vectors.text("lookup.value");
     for kind in ["email", "login"] {
-        assert_eq!(
-            key.digest(kind, value),
-            vectors.bytes(&format!("lookup.{kind}"))
-        );
+        assert_eq!(key.digest(kind, value), vectors.bytes(&format!("lookup.{kind}")));
     }
 }

@@ -1,11 +1,6 @@
 //! Properties of the vault's cryptography over inputs nobody thought of.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use bunker_core::crypto::envelope::{OVERHEAD, key_id};
@@ -18,17 +13,9 @@ use proptest::prelude::*;
 
 /// Whether two master keys are the same, as far as anyone outside the crate can tell.
 fn same_key(one: &MasterKey, other: &MasterKey) -> bool {
-    let id = EntryId {
-        id: 1,
-        purpose: Purpose::Audit,
-        version: 1,
-    };
-    let entry = one
-        .seal_entry(&id, &SecretKey::from_bytes([6; 32]))
-        .unwrap();
-    other
-        .open_entry(&id, &entry)
-        .is_ok_and(|key| *key.expose() == [6; 32])
+    let id = EntryId { id: 1, purpose: Purpose::Audit, version: 1 };
+    let entry = one.seal_entry(&id, &SecretKey::from_bytes([6; 32])).unwrap();
+    other.open_entry(&id, &entry).is_ok_and(|key| *key.expose() == [6; 32])
 }
 
 /// Domain, owner, version and extra.
@@ -37,21 +24,11 @@ type Place = (String, [u8; 16], u32, Vec<u8>);
 fn place() -> impl Strategy<Value = Place> {
     // Few letters and small numbers, so that two places often differ in one respect only.
     let extra = prop::collection::vec(0_u8..2, 0..4);
-    (
-        "[a.]{0,3}",
-        prop::array::uniform16(0_u8..2),
-        0_u32..3,
-        extra,
-    )
+    ("[a.]{0,3}", prop::array::uniform16(0_u8..2), 0_u32..3, extra)
 }
 
 fn binding(place: &Place) -> Binding<'_> {
-    Binding {
-        domain: &place.0,
-        owner: &place.1,
-        version: place.2,
-        extra: &place.3,
-    }
+    Binding { domain: &place.0, owner: &place.1, version: place.2, extra: &place.3 }
 }
 
 fn wrapping_key() -> WrappingKey {
@@ -142,27 +119,15 @@ fn what_is_no_master_key_is_refused() {
     // Base64 of 31 bytes, of the other alphabet, and with stray bits after the last byte.
     let base64_of_31 = format!("{}==", "A".repeat(42));
     assert_eq!(refused(&base64_of_31), Some(MasterKeyError::WrongLength));
-    assert_eq!(
-        refused(&format!("{}_", "A".repeat(42))),
-        Some(MasterKeyError::BadCharacter)
-    );
-    assert_eq!(
-        refused(&format!("{}B", "A".repeat(42))),
-        Some(MasterKeyError::BadCharacter)
-    );
+    assert_eq!(refused(&format!("{}_", "A".repeat(42))), Some(MasterKeyError::BadCharacter));
+    assert_eq!(refused(&format!("{}B", "A".repeat(42))), Some(MasterKeyError::BadCharacter));
 }
 
 #[test]
 fn generated_master_keys_parse_and_differ() {
-    let (one, other) = (
-        MasterKey::generate_hex().unwrap(),
-        MasterKey::generate_hex().unwrap(),
-    );
+    let (one, other) = (MasterKey::generate_hex().unwrap(), MasterKey::generate_hex().unwrap());
     assert_eq!(one.len(), 64);
-    assert!(
-        one.bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    );
+    assert!(one.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')));
     let one = MasterKey::parse(one.as_bytes()).unwrap();
     let other = MasterKey::parse(other.as_bytes()).unwrap();
     assert!(!same_key(&one, &other));

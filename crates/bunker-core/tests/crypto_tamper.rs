@@ -1,12 +1,7 @@
 //! Whoever can write to the tables alters, truncates, extends, moves and mixes what is sealed, and
 //! nothing of it may open.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use bunker_core::crypto::envelope::key_id;
 use bunker_core::crypto::{
@@ -17,17 +12,9 @@ use bunker_core::secret::SecretKey;
 
 const PLAINTEXT: &[u8] = br#"{"email":"ada@example.org","first":"Ada","last":"Lovelace"}"#;
 const OWNER: [u8; 16] = [7; 16];
-const BINDING: Binding<'static> = Binding {
-    domain: "app_data.data",
-    owner: &OWNER,
-    version: 3,
-    extra: b"shipping",
-};
-const ENTRY: EntryId = EntryId {
-    id: 1,
-    purpose: Purpose::Data,
-    version: 1,
-};
+const BINDING: Binding<'static> =
+    Binding { domain: "app_data.data", owner: &OWNER, version: 3, extra: b"shipping" };
+const ENTRY: EntryId = EntryId { id: 1, purpose: Purpose::Data, version: 1 };
 
 /// Where the parts of a sealed record begin, as `docs/FORMAT.md` says.
 const WRAP_NONCE: usize = 6;
@@ -48,8 +35,7 @@ fn seal(key: &WrappingKey) -> Vec<u8> {
 
 /// The result of opening, with the plaintext out of its wiping shell so that it can be compared.
 fn open(key: &WrappingKey, binding: &Binding<'_>, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-    key.open(binding, sealed)
-        .map(|plaintext| plaintext.to_vec())
+    key.open(binding, sealed).map(|plaintext| plaintext.to_vec())
 }
 
 fn open_entry(master: &MasterKey, id: &EntryId, entry: &[u8]) -> Result<[u8; 32], EntryError> {
@@ -84,11 +70,7 @@ fn a_record_with_any_bit_flipped_is_damaged() {
     let sealed = seal(&key);
     assert_eq!(open(&key, &BINDING, &sealed), Ok(PLAINTEXT.to_vec()));
     for (place, flipped) in bit_flips(&sealed) {
-        assert_eq!(
-            open(&key, &BINDING, &flipped),
-            Err(OpenError::Damaged),
-            "byte {place}"
-        );
+        assert_eq!(open(&key, &BINDING, &flipped), Err(OpenError::Damaged), "byte {place}");
     }
 }
 
@@ -105,35 +87,13 @@ fn a_record_moved_elsewhere_is_damaged() {
     let key = wrapping_key(1);
     let sealed = seal(&key);
     let places = [
-        Binding {
-            domain: "record.profile",
-            ..BINDING
-        },
-        Binding {
-            domain: "",
-            ..BINDING
-        },
-        Binding {
-            owner: &[8; 16],
-            ..BINDING
-        },
-        Binding {
-            version: 2,
-            ..BINDING
-        },
-        Binding {
-            extra: b"billing",
-            ..BINDING
-        },
-        Binding {
-            extra: b"",
-            ..BINDING
-        },
-        Binding {
-            domain: "app_data.datas",
-            extra: b"hipping",
-            ..BINDING
-        },
+        Binding { domain: "record.profile", ..BINDING },
+        Binding { domain: "", ..BINDING },
+        Binding { owner: &[8; 16], ..BINDING },
+        Binding { version: 2, ..BINDING },
+        Binding { extra: b"billing", ..BINDING },
+        Binding { extra: b"", ..BINDING },
+        Binding { domain: "app_data.datas", extra: b"hipping", ..BINDING },
     ];
     for place in places {
         assert_eq!(open(&key, &place, &sealed), Err(OpenError::Damaged));
@@ -145,20 +105,14 @@ fn a_record_under_another_key_or_key_id_is_damaged() {
     let secret = SecretKey::random().unwrap();
     let sealed = seal(&WrappingKey::new(1, &secret));
     let other_id = WrappingKey::new(2, &secret);
-    assert_eq!(
-        open(&wrapping_key(1), &BINDING, &sealed),
-        Err(OpenError::Damaged)
-    );
+    assert_eq!(open(&wrapping_key(1), &BINDING, &sealed), Err(OpenError::Damaged));
     assert_eq!(open(&other_id, &BINDING, &sealed), Err(OpenError::Damaged));
 
     // Not even with a header that claims the other id: it is part of the associated data.
     let mut relabelled = sealed;
     relabelled[2..WRAP_NONCE].copy_from_slice(&2_u32.to_be_bytes());
     assert_eq!(key_id(&relabelled), Ok(2));
-    assert_eq!(
-        open(&other_id, &BINDING, &relabelled),
-        Err(OpenError::Damaged)
-    );
+    assert_eq!(open(&other_id, &BINDING, &relabelled), Err(OpenError::Damaged));
 }
 
 #[test]
@@ -168,11 +122,8 @@ fn parts_of_two_records_do_not_mix() {
     for cut in [WRAP_NONCE, COMMITMENT, NONCE] {
         let mixed = [&one[..cut], &two[cut..]].concat();
         // Before the wrap stands the header alone, which both records share.
-        let expected = if cut == WRAP_NONCE {
-            Ok(PLAINTEXT.to_vec())
-        } else {
-            Err(OpenError::Damaged)
-        };
+        let expected =
+            if cut == WRAP_NONCE { Ok(PLAINTEXT.to_vec()) } else { Err(OpenError::Damaged) };
         assert_eq!(open(&key, &BINDING, &mixed), expected, "cut at {cut}");
     }
 }
@@ -182,11 +133,7 @@ fn sealing_twice_shares_no_part() {
     let key = wrapping_key(1);
     let (one, two) = (seal(&key), seal(&key));
     let windows: Vec<&[u8]> = one[WRAP_NONCE..].windows(12).collect();
-    assert!(
-        two[WRAP_NONCE..]
-            .windows(12)
-            .all(|window| !windows.contains(&window))
-    );
+    assert!(two[WRAP_NONCE..].windows(12).all(|window| !windows.contains(&window)));
 }
 
 #[test]
@@ -218,10 +165,7 @@ fn rewrapping_never_mends_a_damaged_record() {
 #[test]
 fn rewrapping_elsewhere_is_refused() {
     let (old, new) = (wrapping_key(1), wrapping_key(2));
-    let elsewhere = Binding {
-        owner: &[8; 16],
-        ..BINDING
-    };
+    let elsewhere = Binding { owner: &[8; 16], ..BINDING };
     let outcome = new.rewrap(&old, &elsewhere, &seal(&old), &mut pool());
     assert_eq!(outcome, Err(RewrapError::Damaged));
 }
@@ -229,48 +173,27 @@ fn rewrapping_elsewhere_is_refused() {
 #[test]
 fn an_entry_with_any_bit_flipped_does_not_open() {
     let master = master_key();
-    let entry = master
-        .seal_entry(&ENTRY, &SecretKey::from_bytes([5; 32]))
-        .unwrap();
+    let entry = master.seal_entry(&ENTRY, &SecretKey::from_bytes([5; 32])).unwrap();
     assert_eq!(open_entry(&master, &ENTRY, &entry), Ok([5; 32]));
     for (place, flipped) in bit_flips(&entry) {
         // Salt and check value stand at 2..34: with either altered, the check no longer matches.
         let salt_or_check = (2..34).contains(&place);
-        let expected = if salt_or_check {
-            EntryError::WrongMasterKey
-        } else {
-            EntryError::Damaged
-        };
-        assert_eq!(
-            open_entry(&master, &ENTRY, &flipped),
-            Err(expected),
-            "byte {place}"
-        );
+        let expected = if salt_or_check { EntryError::WrongMasterKey } else { EntryError::Damaged };
+        assert_eq!(open_entry(&master, &ENTRY, &flipped), Err(expected), "byte {place}");
     }
 }
 
 #[test]
 fn a_truncated_extended_or_moved_entry_is_damaged() {
     let master = master_key();
-    let entry = master
-        .seal_entry(&ENTRY, &SecretKey::random().unwrap())
-        .unwrap();
+    let entry = master.seal_entry(&ENTRY, &SecretKey::random().unwrap()).unwrap();
     for resized in resized(&entry) {
-        assert_eq!(
-            open_entry(&master, &ENTRY, &resized),
-            Err(EntryError::Damaged)
-        );
+        assert_eq!(open_entry(&master, &ENTRY, &resized), Err(EntryError::Damaged));
     }
     let rows = [
         EntryId { id: 2, ..ENTRY },
-        EntryId {
-            version: 2,
-            ..ENTRY
-        },
-        EntryId {
-            purpose: Purpose::Index,
-            ..ENTRY
-        },
+        EntryId { version: 2, ..ENTRY },
+        EntryId { purpose: Purpose::Index, ..ENTRY },
     ];
     for row in rows {
         assert_eq!(open_entry(&master, &row, &entry), Err(EntryError::Damaged));
@@ -279,11 +202,6 @@ fn a_truncated_extended_or_moved_entry_is_damaged() {
 
 #[test]
 fn a_wrong_master_key_is_told_apart_from_damage() {
-    let entry = master_key()
-        .seal_entry(&ENTRY, &SecretKey::random().unwrap())
-        .unwrap();
-    assert_eq!(
-        open_entry(&master_key(), &ENTRY, &entry),
-        Err(EntryError::WrongMasterKey)
-    );
+    let entry = master_key().seal_entry(&ENTRY, &SecretKey::random().unwrap()).unwrap();
+    assert_eq!(open_entry(&master_key(), &ENTRY, &entry), Err(EntryError::WrongMasterKey));
 }

@@ -56,16 +56,8 @@ const PHONE_PARTS: [&str; 34] = [
 ];
 
 /// The parts of a `tel:` URI (RFC 3966), which may come in any order but the right one.
-const URI_PARTS: [&str; 8] = [
-    "tel:",
-    ";phone-context=",
-    ";isub=",
-    ";ext=",
-    ";",
-    "+44",
-    "2079460002",
-    "a.example",
-];
+const URI_PARTS: [&str; 8] =
+    ["tel:", ";phone-context=", ";isub=", ";ext=", ";", "+44", "2079460002", "a.example"];
 
 static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| {
     let codes = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |last| format!("{first}{last}")));
@@ -74,14 +66,8 @@ static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| {
 
 /// At least so many cases, and as many as `PROPTEST_CASES` asks for.
 fn at_least(cases: u32) -> ProptestConfig {
-    let config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    ProptestConfig {
-        cases: config.cases.max(cases),
-        ..config
-    }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    ProptestConfig { cases: config.cases.max(cases), ..config }
 }
 
 fn any_region() -> impl Strategy<Value = Region> {
@@ -99,12 +85,8 @@ fn phone_like() -> impl Strategy<Value = String> {
 }
 
 fn email_like() -> impl Strategy<Value = String> {
-    let local = prop_oneof![
-        "[a-zA-Z0-9.+_'-]{1,12}",
-        "\"[ -~]{0,10}\"",
-        "\"\\PC{0,8}\"",
-        "\\PC{1,10}",
-    ];
+    let local =
+        prop_oneof!["[a-zA-Z0-9.+_'-]{1,12}", "\"[ -~]{0,10}\"", "\"\\PC{0,8}\"", "\\PC{1,10}",];
     let domain = prop_oneof![
         "[a-zA-Z0-9-]{1,8}(\\.[a-zA-Z]{2,5}){0,2}",
         "(xn--)?[a-z0-9-]{1,10}\\.com",
@@ -122,13 +104,7 @@ fn check_final(
 ) -> Result<(), TestCaseError> {
     if let Ok(normal) = rule.normalize(value, region) {
         let again = rule.normalize(&normal, elsewhere);
-        prop_assert_eq!(
-            again.as_deref(),
-            Ok(&*normal),
-            "{} of {:?}",
-            rule.as_str(),
-            value
-        );
+        prop_assert_eq!(again.as_deref(), Ok(&*normal), "{} of {:?}", rule.as_str(), value);
     }
     Ok(())
 }
@@ -246,9 +222,5 @@ fn the_expressions_of_every_region_compile() {
     REGIONS.iter().for_each(|region| region.warm_up());
     let names: HashSet<String> = REGIONS.iter().map(Region::to_string).collect();
     assert!(names.len() > 230, "{} regions", names.len());
-    assert!(
-        ["GB", "US", "IT", "AR", "MX", "BR"]
-            .iter()
-            .all(|&name| names.contains(name))
-    );
+    assert!(["GB", "US", "IT", "AR", "MX", "BR"].iter().all(|&name| names.contains(name)));
 }

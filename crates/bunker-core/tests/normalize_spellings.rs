@@ -34,18 +34,14 @@ impl Row {
 
     fn normalize(&self, value: &str) -> Result<String, String> {
         let normal = self.normalizer.normalize(value, self.region);
-        normal
-            .map(String::from)
-            .map_err(|error: NormalizeError| format!("{error:?}"))
+        normal.map(String::from).map_err(|error: NormalizeError| format!("{error:?}"))
     }
 
     fn failure(&self) -> Option<String> {
         let Self { line, expected, .. } = self;
         let found = self.normalize(&self.spelling);
         if found != *expected {
-            return Some(format!(
-                "line {line}: expected {expected:?}, found {found:?}"
-            ));
+            return Some(format!("line {line}: expected {expected:?}, found {found:?}"));
         }
         let normal = found.ok()?;
         let again = self.normalize(&normal);
@@ -86,10 +82,8 @@ fn rows() -> Vec<Result<Row, String>> {
 
 #[test]
 fn every_spelling_has_its_normal_form() {
-    let failures: Vec<String> = rows()
-        .into_iter()
-        .filter_map(|row| row.map_or_else(Some, |row| row.failure()))
-        .collect();
+    let failures: Vec<String> =
+        rows().into_iter().filter_map(|row| row.map_or_else(Some, |row| row.failure())).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

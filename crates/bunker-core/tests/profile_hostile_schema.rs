@@ -16,12 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// Runs `task` with the stack of a small thread, and makes sure that it ends soon.
 fn soon<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> T {
     let start = Instant::now();
-    let result = thread::Builder::new()
-        .stack_size(4 << 20)
-        .spawn(task)
-        .unwrap()
-        .join()
-        .unwrap();
+    let result = thread::Builder::new().stack_size(4 << 20).spawn(task).unwrap().join().unwrap();
     assert!(start.elapsed() < SOON, "took {:?}", start.elapsed());
     result
 }
@@ -37,12 +32,7 @@ fn check(schema: Value, profile: Value) -> Result<(), Violation> {
 /// Definitions `d0` to `d{count}`; each is made from a reference to the next.
 fn chain(count: usize, link: impl Fn(Value) -> Value) -> Value {
     let definitions: Map<_, _> = (0..count)
-        .map(|i| {
-            (
-                format!("d{i}"),
-                link(json!({"$ref": format!("#/$defs/d{}", i + 1)})),
-            )
-        })
+        .map(|i| (format!("d{i}"), link(json!({"$ref": format!("#/$defs/d{}", i + 1)}))))
         .chain([(format!("d{count}"), json!({"type": "string"}))])
         .collect();
     json!({"$defs": definitions, "properties": {"v": {"$ref": "#/$defs/d0"}}})
@@ -68,11 +58,7 @@ fn endless_references_are_refused() {
         ]}}}),
     ] {
         let shown = schema.to_string();
-        assert_eq!(
-            compile(schema).err(),
-            Some(SchemaError::EndlessReference),
-            "{shown}"
-        );
+        assert_eq!(compile(schema).err(), Some(SchemaError::EndlessReference), "{shown}");
     }
 }
 
@@ -109,22 +95,13 @@ fn the_deepest_recursion_fits_the_stack() {
         let schema = recursive_chain(3, |next| json!({keyword: [next]}));
         assert_eq!(check(schema.clone(), nested(127, json!({}))), Ok(()));
         let violation = check(schema, nested(127, json!(1)));
-        assert!(
-            matches!(violation, Err(Violation::Keyword(_))),
-            "{violation:?}"
-        );
+        assert!(matches!(violation, Err(Violation::Keyword(_))), "{violation:?}");
 
         // The longest permitted chain, on as many levels as the limit allows, and on one more.
         let schema = recursive_chain(15, |next| json!({keyword: [next]}));
         assert_eq!(check(schema.clone(), nested(31, json!({}))), Ok(()));
-        assert!(matches!(
-            check(schema.clone(), nested(31, json!(1))),
-            Err(Violation::Keyword(_))
-        ));
-        assert_eq!(
-            check(schema, nested(127, json!({}))),
-            Err(Violation::TooCostly)
-        );
+        assert!(matches!(check(schema.clone(), nested(31, json!(1))), Err(Violation::Keyword(_))));
+        assert_eq!(check(schema, nested(127, json!({}))), Err(Violation::TooCostly));
         let longer = recursive_chain(16, |next| json!({keyword: [next]}));
         assert_eq!(compile(longer).err(), Some(SchemaError::TooComplex));
     }
@@ -137,10 +114,7 @@ fn failures_on_many_levels_are_found_soon() {
         |next| json!({"anyOf": [next, {"items": {"type": "string"}, "type": "array"}]}),
     );
     let wide = Value::Array(vec![json!(1); 100_000]);
-    assert!(matches!(
-        check(schema, nested(120, wide)),
-        Err(Violation::Keyword(_))
-    ));
+    assert!(matches!(check(schema, nested(120, wide)), Err(Violation::Keyword(_))));
 }
 
 #[test]
@@ -149,18 +123,9 @@ fn exponential_references_are_refused_at_once() {
         chain(30, |next| json!({"anyOf": [next.clone(), next]})),
         chain(30, |next| json!({"allOf": [next.clone(), next]})),
         chain(25, |next| json!({"oneOf": [next.clone(), {"not": next}]})),
-        chain(
-            14,
-            |next| json!({"allOf": [next.clone(), {"not": next}, {"if": next}]}),
-        ),
-        chain(
-            20,
-            |next| json!({"allOf": [next], "unevaluatedProperties": false}),
-        ),
-        chain(
-            20,
-            |next| json!({"anyOf": [next], "unevaluatedItems": false}),
-        ),
+        chain(14, |next| json!({"allOf": [next.clone(), {"not": next}, {"if": next}]})),
+        chain(20, |next| json!({"allOf": [next], "unevaluatedProperties": false})),
+        chain(20, |next| json!({"anyOf": [next], "unevaluatedItems": false})),
     ] {
         assert_eq!(compile(schema).err(), Some(SchemaError::TooComplex));
     }
@@ -198,25 +163,13 @@ fn recursion_that_branches_is_stopped_by_its_cost() {
 #[test]
 fn patterns_run_in_linear_time() {
     let hostile = format!("{}b", "a".repeat(50_000));
-    for pattern in [
-        "^(a+)+$",
-        "^(a|aa)+$",
-        "^(a|a?)+$",
-        "(.*)*x$",
-        "^(([a-z])+.)+[A-Z]([a-z])+$",
-    ] {
+    for pattern in ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "(.*)*x$", "^(([a-z])+.)+[A-Z]([a-z])+$"] {
         let schema = json!({"properties": {"v": {"pattern": pattern}}});
         assert!(check(schema, json!({"v": hostile})).is_err(), "{pattern}");
         let names = json!({"patternProperties": {pattern: true}, "additionalProperties": false});
-        assert!(
-            check(names, json!({hostile.clone(): 1})).is_err(),
-            "{pattern}"
-        );
+        assert!(check(names, json!({hostile.clone(): 1})).is_err(), "{pattern}");
         let names = json!({"propertyNames": {"pattern": pattern}});
-        assert!(
-            check(names, json!({hostile.clone(): 1})).is_err(),
-            "{pattern}"
-        );
+        assert!(check(names, json!({hostile.clone(): 1})).is_err(), "{pattern}");
     }
 }
 
@@ -224,21 +177,13 @@ fn patterns_run_in_linear_time() {
 fn patterns_that_grow_when_compiled_are_refused() {
     for pattern in ["((a{100}){100}){100}", "\\w{5000}", "(\\p{L}{200}){200}"] {
         let schema = json!({"properties": {"v": {"pattern": pattern}}});
-        assert!(
-            matches!(compile(schema).err(), Some(SchemaError::Invalid(_))),
-            "{pattern}"
-        );
+        assert!(matches!(compile(schema).err(), Some(SchemaError::Invalid(_))), "{pattern}");
         let schema = json!({"patternProperties": {pattern: true}});
-        assert!(
-            matches!(compile(schema).err(), Some(SchemaError::Invalid(_))),
-            "{pattern}"
-        );
+        assert!(matches!(compile(schema).err(), Some(SchemaError::Invalid(_))), "{pattern}");
     }
-    for pattern in [
-        "^\\p{L}[\\p{L} '.-]*$",
-        "^\\+?[0-9]{5,15}$",
-        "^[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}$",
-    ] {
+    for pattern in
+        ["^\\p{L}[\\p{L} '.-]*$", "^\\+?[0-9]{5,15}$", "^[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}$"]
+    {
         compile(json!({"properties": {"v": {"pattern": pattern}}})).unwrap();
     }
     let many: Map<_, _> = (0..300).map(|i| (format!("p{i}"), json!(true))).collect();
@@ -268,10 +213,7 @@ fn unique_items_take_linear_time() {
     // All of these round to the same binary floating point number.
     let items: Vec<String> = (0..50_000).map(|i| format!("1{i:030}")).collect();
     let text = format!(r#"{{"v":[{}]}}"#, items.join(","));
-    let limits = Limits {
-        max_bytes: 10 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits { max_bytes: 10 << 20, ..Limits::default() };
     let profile = parse_json(&text, &limits).unwrap();
     let schema = json!({"properties": {"v": {"uniqueItems": true}}});
     assert_eq!(check(schema, profile), Ok(()));
@@ -314,14 +256,7 @@ fn long_values_take_linear_time() {
 fn long_numbers_take_bounded_time() {
     let number = format!("{}.{}7", "9".repeat(130_000), "3".repeat(16_000));
     let text = format!(r#"{{"v":[{}]}}"#, vec![number; 7].join(","));
-    let profile = parse_json(
-        &text,
-        &Limits {
-            max_bytes: 2 << 20,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let profile = parse_json(&text, &Limits { max_bytes: 2 << 20, ..Limits::default() }).unwrap();
     for items in [
         json!({"multipleOf": 7}),
         parse_json(r#"{"multipleOf": 0.00007}"#, &Limits::default()).unwrap(),

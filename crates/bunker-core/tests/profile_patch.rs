@@ -30,25 +30,13 @@ fn rfc_7396_appendix_a() {
         (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
         (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
         (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
-        (
-            r#"{"a":{"b":"c"}}"#,
-            r#"{"a":{"b":"d","c":null}}"#,
-            r#"{"a":{"b":"d"}}"#,
-        ),
+        (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
         (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
         (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
         (r#"[1,2]"#, r#"{"a":"b","c":null}"#, r#"{"a":"b"}"#),
-        (
-            r#"{}"#,
-            r#"{"a":{"bb":{"ccc":null}}}"#,
-            r#"{"a":{"bb":{}}}"#,
-        ),
+        (r#"{}"#, r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
     ] {
-        assert_eq!(
-            patched(original, patch),
-            Ok(json(result)),
-            "{original} + {patch}"
-        );
+        assert_eq!(patched(original, patch), Ok(json(result)), "{original} + {patch}");
     }
     // The remaining cases of the table are patches that make no object of a profile.
     for (original, patch) in [(r#"{"a":"foo"}"#, "null"), (r#"{"a":"foo"}"#, r#""bar""#)] {
@@ -69,11 +57,7 @@ fn rfc_6902_appendix_a() {
             r#"[{"op":"add","path":"/foo/1","value":"qux"}]"#,
             r#"{"foo":["bar","qux","baz"]}"#,
         ),
-        (
-            r#"{"baz":"qux","foo":"bar"}"#,
-            r#"[{"op":"remove","path":"/baz"}]"#,
-            r#"{"foo":"bar"}"#,
-        ),
+        (r#"{"baz":"qux","foo":"bar"}"#, r#"[{"op":"remove","path":"/baz"}]"#, r#"{"foo":"bar"}"#),
         (
             r#"{"foo":["bar","qux","baz"]}"#,
             r#"[{"op":"remove","path":"/foo/1"}]"#,
@@ -109,22 +93,14 @@ fn rfc_6902_appendix_a() {
             r#"[{"op":"add","path":"/baz","value":"qux","xyz":123}]"#,
             r#"{"foo":"bar","baz":"qux"}"#,
         ),
-        (
-            r#"{"/":9,"~1":10}"#,
-            r#"[{"op":"test","path":"/~01","value":10}]"#,
-            r#"{"/":9,"~1":10}"#,
-        ),
+        (r#"{"/":9,"~1":10}"#, r#"[{"op":"test","path":"/~01","value":10}]"#, r#"{"/":9,"~1":10}"#),
         (
             r#"{"foo":["bar"]}"#,
             r#"[{"op":"add","path":"/foo/-","value":["abc","def"]}]"#,
             r#"{"foo":["bar",["abc","def"]]}"#,
         ),
     ] {
-        assert_eq!(
-            patched(original, patch),
-            Ok(json(result)),
-            "{original} + {patch}"
-        );
+        assert_eq!(patched(original, patch), Ok(json(result)), "{original} + {patch}");
     }
     for (original, patch, error) in [
         (
@@ -152,38 +128,14 @@ fn operations_that_succeed() {
     for (original, patch, result) in [
         ("[]", r#"[{"op":"add","path":"/0","value":1}]"#, "[1]"),
         ("[1]", r#"[{"op":"add","path":"/1","value":2}]"#, "[1,2]"),
-        (
-            "[1,2]",
-            r#"[{"op":"add","path":"/-","value":{"a":null}}]"#,
-            r#"[1,2,{"a":null}]"#,
-        ),
-        (
-            r#"{"a":1}"#,
-            r#"[{"op":"add","path":"/a","value":null}]"#,
-            r#"{"a":null}"#,
-        ),
+        ("[1,2]", r#"[{"op":"add","path":"/-","value":{"a":null}}]"#, r#"[1,2,{"a":null}]"#),
+        (r#"{"a":1}"#, r#"[{"op":"add","path":"/a","value":null}]"#, r#"{"a":null}"#),
         (r#"{"a":1}"#, r#"[{"op":"add","path":"","value":[]}]"#, "[]"),
-        (
-            r#"{"a":1}"#,
-            r#"[{"op":"replace","path":"","value":{"b":2}}]"#,
-            r#"{"b":2}"#,
-        ),
-        (
-            r#"{"":1}"#,
-            r#"[{"op":"replace","path":"/","value":2}]"#,
-            r#"{"":2}"#,
-        ),
-        (
-            r#"{"a":null}"#,
-            r#"[{"op":"test","path":"/a","value":null}]"#,
-            r#"{"a":null}"#,
-        ),
+        (r#"{"a":1}"#, r#"[{"op":"replace","path":"","value":{"b":2}}]"#, r#"{"b":2}"#),
+        (r#"{"":1}"#, r#"[{"op":"replace","path":"/","value":2}]"#, r#"{"":2}"#),
+        (r#"{"a":null}"#, r#"[{"op":"test","path":"/a","value":null}]"#, r#"{"a":null}"#),
         (r#"{"a":null}"#, r#"[{"op":"remove","path":"/a"}]"#, "{}"),
-        (
-            r#"{"a":1}"#,
-            r#"[{"op":"move","from":"/a","path":"/a"}]"#,
-            r#"{"a":1}"#,
-        ),
+        (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/a"}]"#, r#"{"a":1}"#),
         (
             r#"{"a":{"b":1}}"#,
             r#"[{"op":"copy","from":"/a","path":"/a/c"}]"#,
@@ -194,22 +146,14 @@ fn operations_that_succeed() {
             r#"[{"op":"move","from":"/foo","path":"/foobar/x"}]"#,
             r#"{"foobar":{"x":1}}"#,
         ),
-        (
-            r#"{"a":{"b":1}}"#,
-            r#"[{"op":"move","from":"/a/b","path":"/a"}]"#,
-            r#"{"a":1}"#,
-        ),
+        (r#"{"a":{"b":1}}"#, r#"[{"op":"move","from":"/a/b","path":"/a"}]"#, r#"{"a":1}"#),
         (
             r#"{"a":{"x":[1,{"y":2,"z":3}]}}"#,
             r#"[{"op":"test","path":"/a","value":{"x":[1.0,{"z":3e0,"y":2.00}]}}]"#,
             r#"{"a":{"x":[1,{"y":2,"z":3}]}}"#,
         ),
     ] {
-        assert_eq!(
-            patched_below(original, patch),
-            Ok(json(result)),
-            "{original} + {patch}"
-        );
+        assert_eq!(patched_below(original, patch), Ok(json(result)), "{original} + {patch}");
     }
 }
 
@@ -232,22 +176,12 @@ fn operations_that_cannot_be_applied() {
         ("[1]", r#"[{"op":"copy","from":"/-","path":"/0"}]"#),
         ("[1]", r#"[{"op":"add","path":"/a","value":1}]"#),
         ("1", r#"[{"op":"add","path":"/a","value":1}]"#),
-        (
-            r#"{"a":{}}"#,
-            r#"[{"op":"move","from":"/a","path":"/a/b"}]"#,
-        ),
+        (r#"{"a":{}}"#, r#"[{"op":"move","from":"/a","path":"/a/b"}]"#),
     ] {
         let result = patched_below(original, patch);
-        assert_eq!(
-            result,
-            Err(PatchError::PathNotFound(0)),
-            "{original} + {patch}"
-        );
+        assert_eq!(result, Err(PatchError::PathNotFound(0)), "{original} + {patch}");
     }
-    assert_eq!(
-        patched("{}", r#"[{"op":"remove","path":""}]"#),
-        Err(PatchError::PathNotFound(0))
-    );
+    assert_eq!(patched("{}", r#"[{"op":"remove","path":""}]"#), Err(PatchError::PathNotFound(0)));
 }
 
 #[test]
@@ -299,11 +233,7 @@ fn test_compares_numbers_by_value_and_exactly() {
         let patch = format!(r#"[{{"op":"test","path":"/n","value":{asked}}}]"#);
         let result = patched(&format!(r#"{{"n":{held}}}"#), &patch);
         assert_eq!(result.is_ok(), equal, "{held} and {asked}");
-        assert_eq!(
-            same_json(&json(asked), &json(held)),
-            equal,
-            "{asked} and {held}"
-        );
+        assert_eq!(same_json(&json(asked), &json(held)), equal, "{asked} and {held}");
     }
 }
 
@@ -325,11 +255,7 @@ fn a_json_patch_is_applied_as_a_whole_or_not_at_all() {
 fn the_result_must_be_an_object() {
     for value in ["[]", "1", "null", r#""text""#] {
         let patch = format!(r#"[{{"op":"replace","path":"","value":{value}}}]"#);
-        assert_eq!(
-            patched("{}", &patch),
-            Err(PatchError::NotAnObject),
-            "{value}"
-        );
+        assert_eq!(patched("{}", &patch), Err(PatchError::NotAnObject), "{value}");
     }
     for patch in ["1", "true", "null", r#""text""#] {
         assert_eq!(patched("{}", patch), Err(PatchError::NotAPatch), "{patch}");

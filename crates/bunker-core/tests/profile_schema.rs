@@ -14,9 +14,7 @@ fn compiled(schema: &Value) -> UserSchema {
 }
 
 fn refusal(schema: &Value) -> SchemaError {
-    UserSchema::compile(schema)
-        .err()
-        .unwrap_or_else(|| panic!("{schema} compiles"))
+    UserSchema::compile(schema).err().unwrap_or_else(|| panic!("{schema} compiles"))
 }
 
 /// Where `profile` breaks `schema`; empty if it does not.
@@ -52,35 +50,14 @@ fn violations_name_the_keyword_in_the_schema() {
         (r#"{"email":"a@b.c","age":"x"}"#, "/properties/age/type"),
         (r#"{"email":"nope"}"#, "/properties/email/format"),
         (r#"{"email":"a@b.c","plan":"x"}"#, "/properties/plan/enum"),
-        (
-            r#"{"email":"a@b.c","a/b~c":2}"#,
-            "/properties/a~1b~0c/const",
-        ),
-        (
-            r#"{"email":"a@b.c","address":{"city":1}}"#,
-            "/$defs/address/properties/city/type",
-        ),
-        (
-            r#"{"email":"a@b.c","tags":["long"]}"#,
-            "/properties/tags/items/maxLength",
-        ),
-        (
-            r#"{"email":"a@b.c","tags":["a","a"]}"#,
-            "/properties/tags/uniqueItems",
-        ),
-        (
-            r#"{"email":"a@b.c","either":true}"#,
-            "/properties/either/anyOf",
-        ),
-        (
-            r#"{"email":"a@b.c","x-1":1}"#,
-            "/patternProperties/^x-/type",
-        ),
+        (r#"{"email":"a@b.c","a/b~c":2}"#, "/properties/a~1b~0c/const"),
+        (r#"{"email":"a@b.c","address":{"city":1}}"#, "/$defs/address/properties/city/type"),
+        (r#"{"email":"a@b.c","tags":["long"]}"#, "/properties/tags/items/maxLength"),
+        (r#"{"email":"a@b.c","tags":["a","a"]}"#, "/properties/tags/uniqueItems"),
+        (r#"{"email":"a@b.c","either":true}"#, "/properties/either/anyOf"),
+        (r#"{"email":"a@b.c","x-1":1}"#, "/patternProperties/^x-/type"),
         (r#"{"email":"a@b.c","other":1}"#, "/additionalProperties"),
-        (
-            r#"{"email":"a@b.c","age":18,"plan":"free","tags":["a","b"],"x-1":""}"#,
-            "",
-        ),
+        (r#"{"email":"a@b.c","age":18,"plan":"free","tags":["a","b"],"x-1":""}"#, ""),
     ] {
         assert_eq!(broken_at(&schema, &json(member)), location, "{member}");
     }
@@ -151,11 +128,7 @@ fn formats_are_asserted_and_unknown_ones_refused() {
     ] {
         let schema = json!({"properties": {"v": {"format": format}}});
         assert_eq!(broken_at(&schema, &json!({"v": good})), "", "{format}");
-        assert_eq!(
-            broken_at(&schema, &json!({"v": bad})),
-            "/properties/v/format",
-            "{format}"
-        );
+        assert_eq!(broken_at(&schema, &json!({"v": bad})), "/properties/v/format", "{format}");
     }
     let misspelt = json!({"properties": {"v": {"format": "emial"}}});
     assert!(matches!(refusal(&misspelt), SchemaError::Invalid(_)));
@@ -164,9 +137,7 @@ fn formats_are_asserted_and_unknown_ones_refused() {
 #[test]
 fn numbers_are_exact() {
     let limit = "12345678901234567890123.5";
-    let schema = json(&format!(
-        r#"{{"properties":{{"n":{{"maximum":{limit}}}}}}}"#
-    ));
+    let schema = json(&format!(r#"{{"properties":{{"n":{{"maximum":{limit}}}}}}}"#));
     for (number, good) in [
         (limit, true),
         ("12345678901234567890123.50000000000000000000", true),
@@ -178,24 +149,12 @@ fn numbers_are_exact() {
         assert_eq!(broken.is_empty(), good, "{number}");
     }
     let cents = json(r#"{"properties":{"n":{"multipleOf":0.01}}}"#);
-    assert_eq!(
-        broken_at(&cents, &json(r#"{"n":98765432109876543210.07}"#)),
-        ""
-    );
-    assert_ne!(
-        broken_at(&cents, &json(r#"{"n":98765432109876543210.071}"#)),
-        ""
-    );
+    assert_eq!(broken_at(&cents, &json(r#"{"n":98765432109876543210.07}"#)), "");
+    assert_ne!(broken_at(&cents, &json(r#"{"n":98765432109876543210.071}"#)), "");
     let integer = json!({"properties": {"n": {"type": "integer"}}});
-    assert_eq!(
-        broken_at(&integer, &json(r#"{"n":98765432109876543210987654321}"#)),
-        ""
-    );
+    assert_eq!(broken_at(&integer, &json(r#"{"n":98765432109876543210987654321}"#)), "");
     assert_eq!(broken_at(&integer, &json(r#"{"n":1.0}"#)), "");
-    assert_ne!(
-        broken_at(&integer, &json(r#"{"n":98765432109876543210987654321.5}"#)),
-        ""
-    );
+    assert_ne!(broken_at(&integer, &json(r#"{"n":98765432109876543210987654321.5}"#)), "");
     let one = json(r#"{"properties":{"n":{"const":1.0},"m":{"enum":[10,20]}}}"#);
     assert_eq!(broken_at(&one, &json(r#"{"n":1,"m":20.0}"#)), "");
 }
@@ -224,10 +183,7 @@ fn unique_items_compare_by_value_and_exactly() {
     let shaped = json!({"properties": {"l": {
         "type": "array", "items": {"type": "integer"}, "maxItems": 3, "uniqueItems": true
     }}});
-    assert_eq!(
-        broken_at(&shaped, &json!({"l": [1, 1]})),
-        "/properties/l/uniqueItems"
-    );
+    assert_eq!(broken_at(&shaped, &json!({"l": [1, 1]})), "/properties/l/uniqueItems");
 }
 
 #[test]
@@ -235,28 +191,16 @@ fn invalid_schemas_are_refused_with_the_place() {
     for (schema, location) in [
         (json!({"type": "text"}), "/type"),
         (json!({"minimum": "1"}), "/minimum"),
-        (
-            json!({"properties": {"a": {"maxLength": -1}}}),
-            "/properties/a/maxLength",
-        ),
+        (json!({"properties": {"a": {"maxLength": -1}}}), "/properties/a/maxLength"),
         (json!({"properties": {"a": 1}}), "/properties/a"),
         (json!({"properties": []}), "/properties"),
         (json!({"allOf": []}), "/allOf"),
         (json!({"required": ["a", "a"]}), "/required"),
         (json!({"uniqueItems": "yes"}), "/uniqueItems"),
         (json!({"additionalProperties": 5}), "/additionalProperties"),
-        (
-            json!({"properties": {"a": {"pattern": "("}}}),
-            "/properties/a/pattern",
-        ),
-        (
-            json!({"properties": {"a": {"pattern": "(a)\\1"}}}),
-            "/properties/a/pattern",
-        ),
-        (
-            json!({"properties": {"a": {"pattern": "(?=a)b"}}}),
-            "/properties/a/pattern",
-        ),
+        (json!({"properties": {"a": {"pattern": "("}}}), "/properties/a/pattern"),
+        (json!({"properties": {"a": {"pattern": "(a)\\1"}}}), "/properties/a/pattern"),
+        (json!({"properties": {"a": {"pattern": "(?=a)b"}}}), "/properties/a/pattern"),
         (json!({"items": [{"type": "string"}]}), "/items"),
     ] {
         match refusal(&schema) {
@@ -287,23 +231,14 @@ fn the_dialect_is_fixed() {
     ] {
         assert_eq!(refusal(&schema), SchemaError::OtherDialect, "{schema}");
     }
-    for keyword in [
-        "$id",
-        "$schema",
-        "$dynamicRef",
-        "dependencies",
-        "$vocabulary",
-    ] {
+    for keyword in ["$id", "$schema", "$dynamicRef", "dependencies", "$vocabulary"] {
         let inner = json!({keyword: "https://json-schema.org/draft/2020-12/schema"});
         for schema in [
             json!({"properties": {"a": inner}}),
             json!({"$defs": {"a": {"anyOf": [inner]}}}),
             json!({"x": {"y": inner}, "properties": {"a": {"$ref": "#/x/y"}}}),
         ] {
-            assert!(
-                matches!(refusal(&schema), SchemaError::UnsupportedKeyword(_)),
-                "{schema}"
-            );
+            assert!(matches!(refusal(&schema), SchemaError::UnsupportedKeyword(_)), "{schema}");
         }
         // As the name of a property, or as data, it is no keyword.
         compiled(&json!({"properties": {keyword: {"type": "string"}}, "const": {keyword: 1}}));
@@ -330,11 +265,7 @@ fn references_stay_in_the_schema() {
     }
     for target in ["#/none", "#none", "#/$defs/a%62", "#/properties/01"] {
         let schema = json!({"properties": {"a": {"$ref": target}}, "$defs": {"ab": {}}});
-        assert_eq!(
-            refusal(&schema),
-            SchemaError::UnresolvedReference,
-            "{target}"
-        );
+        assert_eq!(refusal(&schema), SchemaError::UnresolvedReference, "{target}");
     }
 }
 

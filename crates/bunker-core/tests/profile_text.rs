@@ -58,10 +58,7 @@ fn depth_128_passes_everywhere_and_129_nowhere() {
     let profile = parse(&deepest, &limits()).unwrap();
     assert_eq!(profile.to_string(), deepest);
     assert_eq!(apply(&profile, &json!({}), &limits()).unwrap(), profile);
-    assert_eq!(
-        parse(&nested_objects(129), &limits()),
-        Err(ProfileError::TooDeep)
-    );
+    assert_eq!(parse(&nested_objects(129), &limits()), Err(ProfileError::TooDeep));
 
     let arrays = format!(r#"{{"a":{}{}}}"#, "[".repeat(127), "]".repeat(127));
     assert!(parse(&arrays, &limits()).is_ok());
@@ -71,10 +68,7 @@ fn depth_128_passes_everywhere_and_129_nowhere() {
 
 #[test]
 fn depth_is_checked_without_recursion() {
-    let big = Limits {
-        max_bytes: usize::MAX,
-        ..limits()
-    };
+    let big = Limits { max_bytes: usize::MAX, ..limits() };
     let hostile = "[".repeat(10_000_000);
     assert_eq!(check_text(&hostile, &big), Err(ProfileError::TooDeep));
     assert_eq!(parse(&hostile, &big), Err(ProfileError::TooDeep));
@@ -101,26 +95,16 @@ fn brackets_in_strings_are_text() {
 #[test]
 fn size_is_counted_in_bytes() {
     let text = r#"{"a":"é"}"#;
-    let exact = Limits {
-        max_bytes: text.len(),
-        ..limits()
-    };
+    let exact = Limits { max_bytes: text.len(), ..limits() };
     assert!(parse(text, &exact).is_ok());
-    let less = Limits {
-        max_bytes: text.len() - 1,
-        ..limits()
-    };
+    let less = Limits { max_bytes: text.len() - 1, ..limits() };
     assert_eq!(parse(text, &less), Err(ProfileError::TooBig));
 }
 
 #[test]
 fn only_an_object_is_a_profile() {
     for text in ["[]", "1", "null", r#""text""#, "true"] {
-        assert_eq!(
-            parse(text, &limits()),
-            Err(ProfileError::NotAnObject),
-            "{text}"
-        );
+        assert_eq!(parse(text, &limits()), Err(ProfileError::NotAnObject), "{text}");
         assert!(parse_json(text, &limits()).is_ok(), "{text}");
     }
     for text in ["", "{", "{} {}", r#"{"a":}"#, "nul"] {
@@ -136,11 +120,7 @@ fn the_readers_own_number_marker_is_refused() {
         r#"{"$serde_json::private::Number": "7"}"#,
         r#"{"a": [{"$serde_json::private::Number" : 7}]}"#,
     ] {
-        assert_eq!(
-            parse(text, &limits()),
-            Err(ProfileError::ReservedName),
-            "{text}"
-        );
+        assert_eq!(parse(text, &limits()), Err(ProfileError::ReservedName), "{text}");
     }
     for text in [
         r#"{"a": "$serde_json::private::Number"}"#,
@@ -176,11 +156,7 @@ fn lookup_values_are_texts_and_numbers() {
         ("/~01", "literal"),
         ("/", "no name"),
     ] {
-        assert_eq!(
-            look_up(&profile, pointer),
-            Ok(Some(value.to_owned())),
-            "{pointer}"
-        );
+        assert_eq!(look_up(&profile, pointer), Ok(Some(value.to_owned())), "{pointer}");
     }
     for pointer in [
         "/null",
@@ -198,11 +174,7 @@ fn lookup_values_are_texts_and_numbers() {
         assert_eq!(look_up(&profile, pointer), Ok(None), "{pointer}");
     }
     for pointer in ["/yes", "/list", "/deep"] {
-        assert_eq!(
-            look_up(&profile, pointer),
-            Err(ProfileError::NotALookupValue),
-            "{pointer}"
-        );
+        assert_eq!(look_up(&profile, pointer), Err(ProfileError::NotALookupValue), "{pointer}");
     }
 }
 

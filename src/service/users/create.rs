@@ -15,7 +15,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::{session, time};
 use crate::service::kinds::{self, Kinds};
 use crate::service::{digests, schema};
-use crate::storage::lookup::{self, Entry};
+use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record};
 
 /// What every new user of one call needs, fetched once.
@@ -55,14 +55,8 @@ impl Factory {
         let entries = self.kinds.entries(self.keys.index(), &value)?;
         let digests = digests::encode(&entries);
         let token = self.new_token()?;
-        let sealed = seal_profile(
-            &self.keys,
-            &token,
-            1,
-            &digests,
-            profile.as_str(),
-            &mut self.pool,
-        )?;
+        let sealed =
+            seal_profile(&self.keys, &token, 1, &digests, profile.as_str(), &mut self.pool)?;
         let record = Record {
             token,
             created_at: self.now,
@@ -80,11 +74,7 @@ impl Factory {
     fn new_token(&mut self) -> Result<Uuid> {
         let mut bytes = [0; 16];
         self.pool.fill(&mut bytes)?;
-        Ok(Uuid::from_bytes(
-            uuid::Builder::from_random_bytes(bytes)
-                .into_uuid()
-                .into_bytes(),
-        ))
+        Ok(Uuid::from_bytes(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes()))
     }
 }
 
@@ -94,14 +84,11 @@ pub fn create(profile: &Jsonb) -> Result<Uuid> {
         let mut factory = Factory::new(1)?;
         let (record, entries) = factory.make(profile)?;
         let token = record.token;
-        let rows: Vec<_> = entries
-            .into_iter()
-            .map(|entry| lookup::Row { entry, token })
-            .collect();
-        // The entries first: a duplicate ends here, before anything else is written.
+        let place = record::insert([&record])?.pop();
+        let target = Target { token, place };
+        let rows: Vec<_> = entries.into_iter().map(|entry| lookup::Row { entry, target }).collect();
         lookup::insert(&rows)?
             .map_err(|position| duplicate(&factory.kinds, &rows[position].entry))?;
-        record::insert([&record])?;
         Ok(token)
     })
 }
@@ -117,7 +104,7 @@ pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
     audit::operation("create_users", None, &record::TABLE, || {
         let mut factory = Factory::new(profiles.len())?;
         let mut records = Vec::with_capacity(profiles.len());
-        let mut rows = Vec::with_capacity(profiles.len() * 3);
+        let mut all_entries = Vec::with_capacity(profiles.len());
         for (position, profile) in profiles.iter().enumerate() {
             session::check_for_interrupts();
             let (record, entries) = profile
@@ -125,13 +112,15 @@ pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
                 .ok_or(Error::BadProfile(profile::ProfileError::NotAnObject))
                 .and_then(|profile| factory.make(profile))
                 .map_err(|error| error.at(position + 1))?;
-            let token = record.token;
-            rows.extend(
-                entries
-                    .into_iter()
-                    .map(|entry| (lookup::Row { entry, token }, position)),
-            );
+            all_entries.push(entries);
             records.push(record);
+        }
+        let places = record::insert(&records)?;
+        let mut rows = Vec::with_capacity(profiles.len() * 3);
+        for (position, entries) in all_entries.into_iter().enumerate() {
+            let target =
+                Target { token: records[position].token, place: places.get(position).copied() };
+            rows.extend(entries.into_iter().map(|entry| (lookup::Row { entry, target }, position)));
         }
         // In the order of the index: neighbours share pages, and no two calls wait in a circle.
         rows.sort_unstable_by_key(|(row, _)| row.entry);
@@ -139,7 +128,6 @@ pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
             let (row, position) = &rows[at];
             duplicate(&factory.kinds, &row.entry).at(position + 1)
         })?;
-        record::insert(&records)?;
         Ok(records.iter().map(|record| record.token).collect())
     })
 }

@@ -32,10 +32,7 @@ pub fn forget(kind: &str, value: &str) -> Result<bool> {
 }
 
 fn bury(keys: &Keys, record: &Record) -> Result<()> {
-    let version = record
-        .version
-        .checked_add(1)
-        .ok_or(Error::Internal("too many versions"))?;
+    let version = record.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
     let preserved = match preserved(keys, record) {
         Ok(values) => {
             lookup::delete(&record.token, &digests::decode(&record.digests)?)?;
@@ -68,10 +65,7 @@ fn bury(keys: &Keys, record: &Record) -> Result<()> {
 
 /// The values that the schema wants preserved, as JSON text.
 fn preserved(keys: &Keys, record: &Record) -> Result<Option<zeroize::Zeroizing<String>>> {
-    let sealed = record
-        .sealed
-        .as_deref()
-        .ok_or(Error::Damaged("a stored record"))?;
+    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
     let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
     let Some(schema) = schema::current()? else {
         return Ok(None);

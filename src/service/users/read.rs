@@ -7,19 +7,21 @@ use crate::error::{Error, Result};
 use crate::guc::MAX_BULK;
 use crate::keyring::{self, Keys};
 use crate::pg::jsonb::Jsonb;
+use crate::pg::scan::Snapshot;
 use crate::pg::{session, time};
 use crate::service::digests;
-use crate::storage::lookup::{self, Entry};
+use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record, View};
 
 /// The user as `{"token","profile","version","created_at","updated_at"}`.
 pub fn lookup(kind: &str, value: &str) -> Result<Option<Jsonb>> {
-    let user = UserRef::resolve(kind, value)?;
-    let (Some(token), Some(keys)) = (user.token, user.keys) else {
+    let snapshot = Snapshot::of_caller();
+    let user = UserRef::resolve(&snapshot, kind, value)?;
+    let (Some(Target { token, place }), Some(keys)) = (user.target, user.keys) else {
         return Ok(None);
     };
-    let found = record::view(&token, |view| {
-        let profile = open_view(&keys, &token, user.entry.as_ref(), &view)?;
+    let found = record::view(&snapshot, &token, place, |view| {
+        let profile = open_view(&snapshot, &keys, &token, user.entry.as_ref(), &view)?;
         Ok(describe(&token, &view, &profile))
     })?;
     match (found, user.entry) {
@@ -34,7 +36,7 @@ pub fn get(token: &Uuid) -> Result<Option<Jsonb>> {
     let Some(keys) = keyring::for_reading()? else {
         return Ok(None);
     };
-    get_with(&keys, token)
+    get_with(&Snapshot::of_caller(), &keys, token)
 }
 
 /// Several profiles; tokens that are no users give no row.
@@ -45,27 +47,30 @@ pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Jsonb)>> {
     let Some(keys) = keyring::for_reading()? else {
         return Ok(Vec::new());
     };
+    let snapshot = Snapshot::of_caller();
     let mut found = Vec::with_capacity(tokens.len());
     for token in tokens {
         session::check_for_interrupts();
-        if let Some(profile) = get_with(&keys, token)? {
+        if let Some(profile) = get_with(&snapshot, &keys, token)? {
             found.push((*token, profile));
         }
     }
     Ok(found)
 }
 
-fn get_with(keys: &Keys, token: &Uuid) -> Result<Option<Jsonb>> {
-    record::view(token, |view| {
-        open_view(keys, token, None, &view).map(|profile| Jsonb::from(profile.to_string()))
+fn get_with(snapshot: &Snapshot, keys: &Keys, token: &Uuid) -> Result<Option<Jsonb>> {
+    record::view(snapshot, token, None, |view| {
+        open_view(snapshot, keys, token, None, &view)
+            .map(|profile| Jsonb::from(profile.to_string()))
     })
 }
 
 /// The token; nothing is decrypted.
 pub fn find_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
-    let user = UserRef::resolve(kind, value)?;
-    match user.token {
-        Some(token) if record::exists(&token)? => Ok(Some(token)),
+    let snapshot = Snapshot::of_caller();
+    let user = UserRef::resolve(&snapshot, kind, value)?;
+    match user.target {
+        Some(Target { token, .. }) if record::exists(&snapshot, &token)? => Ok(Some(token)),
         Some(_) if user.entry.is_some() => Err(Error::Damaged("a lookup entry")),
         _ => Ok(None),
     }
@@ -81,10 +86,7 @@ pub fn check_page(max_rows: i32) -> Result<i32> {
     if (1..=MAX_PAGE).contains(&max_rows) {
         Ok(max_rows)
     } else {
-        Err(Error::BadArgument(
-            "max_rows is out of range",
-            "Ask for 1 to 10,000 rows.",
-        ))
+        Err(Error::BadArgument("max_rows is out of range", "Ask for 1 to 10,000 rows."))
     }
 }
 
@@ -93,6 +95,7 @@ pub fn check_page(max_rows: i32) -> Result<i32> {
 /// A user who was named by one entry has to have it. One who was named by his token has to be found
 /// by all of his entries: an index row that was removed, altered or pointed at somebody else shows.
 fn open_view(
+    snapshot: &Snapshot,
     keys: &Keys,
     token: &Uuid,
     named_by: Option<&Entry>,
@@ -101,18 +104,15 @@ fn open_view(
     let profile = open_profile(keys, token, view.version, view.digests, view.sealed)?;
     let agree = match named_by {
         Some(entry) => digests::contains(view.digests, entry),
-        None => leads_back(token, view.digests)?,
+        None => leads_back(snapshot, token, view.digests)?,
     };
-    if agree {
-        Ok(profile)
-    } else {
-        Err(Error::Damaged("a lookup entry"))
-    }
+    if agree { Ok(profile) } else { Err(Error::Damaged("a lookup entry")) }
 }
 
-fn leads_back(token: &Uuid, digests: &[u8]) -> Result<bool> {
+fn leads_back(snapshot: &Snapshot, token: &Uuid, digests: &[u8]) -> Result<bool> {
     for entry in digests::decode(digests)? {
-        if lookup::find(&entry)? != Some(*token) {
+        let target = lookup::find(snapshot, &entry)?;
+        if target.is_none_or(|target| target.token != *token) {
             return Ok(false);
         }
     }
@@ -128,9 +128,7 @@ fn describe(token: &Uuid, view: &View<'_>, profile: &str) -> Jsonb {
     let mut text = String::with_capacity(profile.len() + 192);
     // Neither uuids nor times need escapes; the profile is JSON already.
     text.push_str(&format!("{{\"token\":\"{token}\",\"version\":{version},"));
-    text.push_str(&format!(
-        "\"created_at\":\"{created_at}\",\"updated_at\":\"{updated_at}\","
-    ));
+    text.push_str(&format!("\"created_at\":\"{created_at}\",\"updated_at\":\"{updated_at}\","));
     text.push_str("\"profile\":");
     text.push_str(profile);
     text.push('}');

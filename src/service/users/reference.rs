@@ -7,8 +7,9 @@ use pgrx::Uuid;
 
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
+use crate::pg::scan::Snapshot;
 use crate::service::{digests, kinds};
-use crate::storage::lookup::{self, Entry};
+use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::Record;
 
 /// The kind whose value is the user token itself.
@@ -16,8 +17,8 @@ const TOKEN: &str = "token";
 
 /// A user as a caller names him.
 pub struct UserRef {
-    /// His token, when there is such a user as far as the blind index knows.
-    pub token: Option<Uuid>,
+    /// Where he is, when there is such a user as far as the blind index knows.
+    pub target: Option<Target>,
     /// By which entry of the blind index he was named.
     pub entry: Option<Entry>,
     /// The opened keyring; `None` in a vault that has never been written to.
@@ -29,15 +30,12 @@ impl UserRef {
     ///
     /// # Errors
     /// A bad kind, a malformed token, a value without a normal form; sealed.
-    pub fn resolve(kind: &str, value: &str) -> Result<Self> {
+    pub fn resolve(snapshot: &Snapshot, kind: &str, value: &str) -> Result<Self> {
         if kind == TOKEN {
             let token = parse_token(value)?;
             let keys = keyring::for_reading()?;
-            return Ok(Self {
-                token: Some(token),
-                entry: None,
-                keys,
-            });
+            let target = Some(Target { token, place: None });
+            return Ok(Self { target, entry: None, keys });
         }
         let kinds = kinds::all()?;
         let kind = kinds.named(kind)?;
@@ -46,28 +44,19 @@ impl UserRef {
         }
         let Some(keys) = keyring::for_reading()? else {
             // Nothing can be found, but a value that never could must still be refused.
-            kind.normalizer
-                .normalize(value, crate::guc::default_region()?)?;
-            return Ok(Self {
-                token: None,
-                entry: None,
-                keys: None,
-            });
+            kind.normalize(value)?;
+            return Ok(Self { target: None, entry: None, keys: None });
         };
         let entry = kind.entry(keys.index(), value)?;
-        let token = lookup::find(&entry)?;
-        Ok(Self {
-            token,
-            entry: Some(entry),
-            keys: Some(keys),
-        })
+        let target = lookup::find(snapshot, &entry)?;
+        Ok(Self { target, entry: Some(entry), keys: Some(keys) })
     }
 
     /// Resolves a user for a change: there has to be one.
     pub fn resolve_existing(kind: &str, value: &str) -> Result<(Uuid, Option<Entry>, Rc<Keys>)> {
-        let user = Self::resolve(kind, value)?;
-        match (user.token, user.keys) {
-            (Some(token), Some(keys)) => Ok((token, user.entry, keys)),
+        let user = Self::resolve(&Snapshot::of_caller(), kind, value)?;
+        match (user.target, user.keys) {
+            (Some(target), Some(keys)) => Ok((target.token, user.entry, keys)),
             _ => Err(Error::NoSuchUser),
         }
     }

@@ -16,12 +16,7 @@ const PROFILE: &str = "record.profile";
 const TOMBSTONE: &str = "record.tombstone";
 
 fn binding<'a>(domain: &'a str, token: &'a Uuid, version: i32, extra: &'a [u8]) -> Binding<'a> {
-    Binding {
-        domain,
-        owner: token.as_bytes(),
-        version: version.cast_unsigned(),
-        extra,
-    }
+    Binding { domain, owner: token.as_bytes(), version: version.cast_unsigned(), extra }
 }
 
 /// Seals a profile under a new data key.
@@ -34,9 +29,7 @@ pub fn seal_profile(
     pool: &mut RandomPool,
 ) -> Result<Vec<u8>> {
     let binding = binding(PROFILE, token, version, digests);
-    Ok(keys
-        .current_data_key()?
-        .seal(&binding, profile.as_bytes(), pool)?)
+    Ok(keys.current_data_key()?.seal(&binding, profile.as_bytes(), pool)?)
 }
 
 /// Opens a profile.
@@ -58,9 +51,7 @@ pub fn open_profile(
 pub fn seal_tombstone(keys: &Keys, token: &Uuid, version: i32, values: &str) -> Result<Vec<u8>> {
     let binding = binding(TOMBSTONE, token, version, &[]);
     let mut pool = RandomPool::for_seals(1);
-    Ok(keys
-        .current_data_key()?
-        .seal(&binding, values.as_bytes(), &mut pool)?)
+    Ok(keys.current_data_key()?.seal(&binding, values.as_bytes(), &mut pool)?)
 }
 
 /// Opens the preserved values of a forgotten user.
@@ -82,9 +73,6 @@ fn into_text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>> {
 
 /// Reads a profile that was stored, perhaps when other limits were in force.
 pub fn stored_profile(text: &str) -> Result<Value> {
-    let limits = Limits {
-        max_bytes: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
     profile::parse(text, &limits).map_err(|_| Error::Damaged("a stored record"))
 }

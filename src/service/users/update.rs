@@ -16,7 +16,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
 use crate::service::kinds::Kinds;
 use crate::service::{digests, kinds, schema};
-use crate::storage::lookup::{self, Entry};
+use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record};
 use crate::storage::record_version;
 
@@ -40,10 +40,7 @@ pub fn update(kind: &str, value: &str, patch: &Jsonb, expected: Option<i32>) -> 
 /// The profile before and after the patch.
 fn patched(keys: &Keys, record: &Record, patch: &Jsonb) -> Result<(Value, Value)> {
     let limits = guc::limits();
-    let sealed = record
-        .sealed
-        .as_deref()
-        .ok_or(Error::Damaged("a stored record"))?;
+    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
     let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
     // A profile that was taken under a higher limit must still be changeable, say into a smaller.
     let old = stored_profile(&text)?;
@@ -66,27 +63,13 @@ fn check(old: &Value, new: &Value) -> Result<()> {
 fn store(keys: &Keys, old: Record, profile: &Value) -> Result<i32> {
     let kinds = kinds::all()?;
     let entries = kinds.entries(keys.index(), profile)?;
-    reindex(
-        &kinds,
-        &old.token,
-        &digests::decode(&old.digests)?,
-        &entries,
-    )?;
+    reindex(&kinds, &old.token, &digests::decode(&old.digests)?, &entries)?;
     record_version::insert(&old)?;
-    let version = old
-        .version
-        .checked_add(1)
-        .ok_or(Error::Internal("too many versions"))?;
+    let version = old.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
     let digests = digests::encode(&entries);
     let text = zeroize::Zeroizing::new(profile.to_string());
-    let sealed = seal_profile(
-        keys,
-        &old.token,
-        version,
-        &digests,
-        &text,
-        &mut RandomPool::for_seals(1),
-    )?;
+    let sealed =
+        seal_profile(keys, &old.token, version, &digests, &text, &mut RandomPool::for_seals(1))?;
     let new = Record {
         updated_at: time::transaction_start(),
         version,
@@ -101,18 +84,11 @@ fn store(keys: &Keys, old: Record, profile: &Value) -> Result<i32> {
 
 /// Brings the blind index from the old entries to the new ones.
 fn reindex(kinds: &Kinds, token: &Uuid, old: &[Entry], new: &[Entry]) -> Result<()> {
-    let gone: Vec<_> = old
-        .iter()
-        .filter(|entry| !new.contains(entry))
-        .copied()
-        .collect();
+    let gone: Vec<_> = old.iter().filter(|entry| !new.contains(entry)).copied().collect();
     let added: Vec<_> = new
         .iter()
         .filter(|entry| !old.contains(entry))
-        .map(|&entry| lookup::Row {
-            entry,
-            token: *token,
-        })
+        .map(|&entry| lookup::Row { entry, target: Target { token: *token, place: None } })
         .collect();
     lookup::delete(token, &gone)?;
     if added.is_empty() {

@@ -3,6 +3,8 @@
 use super::{UserRef, open_profile};
 use crate::error::Result;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::scan::Snapshot;
+use crate::storage::lookup::Target;
 use crate::storage::{record, record_version};
 
 /// A version, without its content.
@@ -19,11 +21,12 @@ pub struct Version {
 
 /// All versions of a user, oldest first; none when there is no such user.
 pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
-    let user = UserRef::resolve(kind, value)?;
-    let Some(token) = user.token else {
+    let snapshot = Snapshot::of_caller();
+    let user = UserRef::resolve(&snapshot, kind, value)?;
+    let Some(Target { token, .. }) = user.target else {
         return Ok(Vec::new());
     };
-    if !record::exists(&token)? {
+    if !record::exists(&snapshot, &token)? {
         return Ok(Vec::new());
     }
     let versions = record_version::all(&token)?;
@@ -40,11 +43,12 @@ pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
 
 /// The profile as it was in a version.
 pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Jsonb>> {
-    let user = UserRef::resolve(kind, value)?;
-    let (Some(token), Some(keys)) = (user.token, user.keys) else {
+    let snapshot = Snapshot::of_caller();
+    let user = UserRef::resolve(&snapshot, kind, value)?;
+    let (Some(Target { token, .. }), Some(keys)) = (user.target, user.keys) else {
         return Ok(None);
     };
-    if !record::exists(&token)? {
+    if !record::exists(&snapshot, &token)? {
         return Ok(None);
     }
     let Some(found) = record_version::find(&token, version)? else {

@@ -35,9 +35,7 @@ impl Aead {
         let tag = InOutBuf::new(plaintext, &mut out[start..])
             .ok()
             .and_then(|buffer| {
-                self.0
-                    .encrypt_inout_detached(nonce.into(), associated_data, buffer)
-                    .ok()
+                self.0.encrypt_inout_detached(nonce.into(), associated_data, buffer).ok()
             })
             .ok_or(CryptoError::TooLong)?;
         out.extend_from_slice(&tag);

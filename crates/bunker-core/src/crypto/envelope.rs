@@ -55,10 +55,7 @@ impl WrappingKey {
     /// Expands the wrapping key with the given key id.
     #[must_use]
     pub fn new(id: u32, key: &SecretKey) -> Self {
-        Self {
-            id,
-            cipher: Aead::new(key.expose()),
-        }
+        Self { id, cipher: Aead::new(key.expose()) }
     }
 
     /// The key id that records sealed by this key carry.
@@ -91,8 +88,7 @@ impl WrappingKey {
         sealed.extend_from_slice(&keys.commitment);
         let nonce = pool.array::<NONCE_LEN>()?;
         sealed.extend_from_slice(&nonce);
-        keys.cipher
-            .seal_into(&nonce, associated_data.body(), plaintext, &mut sealed)?;
+        keys.cipher.seal_into(&nonce, associated_data.body(), plaintext, &mut sealed)?;
         Ok(sealed)
     }
 
@@ -161,8 +157,7 @@ impl WrappingKey {
         out.extend_from_slice(&[FORMAT, SUITE]);
         out.extend_from_slice(&self.id.to_be_bytes());
         out.extend_from_slice(&nonce);
-        self.cipher
-            .seal_into(&nonce, associated_data.wrap(), data_key, out)
+        self.cipher.seal_into(&nonce, associated_data.wrap(), data_key, out)
     }
 
     /// Opens the data key and derives its keys, once the commitment has shown that it is the one
@@ -177,12 +172,7 @@ impl WrappingKey {
         }
         let mut data_key = Zeroizing::new([0; KEY_LEN]);
         self.cipher
-            .open_into(
-                parts.wrap_nonce,
-                associated_data.wrap(),
-                parts.wrapped,
-                &mut *data_key,
-            )
+            .open_into(parts.wrap_nonce, associated_data.wrap(), parts.wrapped, &mut *data_key)
             .map_err(|_| OpenError::Damaged)?;
         let keys = RecordKeys::derive(&data_key).map_err(|_| OpenError::Damaged)?;
         if !bool::from(keys.commitment.ct_eq(parts.commitment)) {
@@ -215,10 +205,7 @@ impl RecordKeys {
         Prk::from_random_key(data_key)?.expand(&[RECORD_INFO, &[SUITE]], &mut *derived)?;
         let (encryption_key, rest) = derived.split_first_chunk().ok_or(CryptoError::TooLong)?;
         let commitment = *rest.first_chunk().ok_or(CryptoError::TooLong)?;
-        Ok(Self {
-            cipher: Aead::new(encryption_key),
-            commitment,
-        })
+        Ok(Self { cipher: Aead::new(encryption_key), commitment })
     }
 }
 
@@ -246,13 +233,7 @@ impl<'a> SealedParts<'a> {
         let (commitment, body) = rest.split_first_chunk()?;
         let key_id = u32::from_be_bytes(*key_id);
         let complete = body.len() >= NONCE_LEN + TAG_LEN;
-        complete.then_some(Self {
-            key_id,
-            wrap_nonce,
-            wrapped,
-            commitment,
-            body,
-        })
+        complete.then_some(Self { key_id, wrap_nonce, wrapped, commitment, body })
     }
 }
 

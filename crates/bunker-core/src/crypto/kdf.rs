@@ -20,17 +20,13 @@ impl Prk {
 
     /// Takes a uniformly random key as it is: RFC 5869 section 3.3 lets extraction be skipped.
     pub(super) fn from_random_key(key: &[u8; KEY_LEN]) -> Result<Self, CryptoError> {
-        Hkdf::from_prk(key)
-            .map(Self)
-            .map_err(|_| CryptoError::TooLong)
+        Hkdf::from_prk(key).map(Self).map_err(|_| CryptoError::TooLong)
     }
 
     /// HKDF-Expand (RFC 5869 section 2.3) over the concatenation of `info`, filling `out`.
     ///
     /// Fails with [`CryptoError::TooLong`] when `out` exceeds 255 hashes, 8160 bytes.
     pub(super) fn expand(&self, info: &[&[u8]], out: &mut [u8]) -> Result<(), CryptoError> {
-        self.0
-            .expand_multi_info(info, out)
-            .map_err(|_| CryptoError::TooLong)
+        self.0.expand_multi_info(info, out).map_err(|_| CryptoError::TooLong)
     }
 }

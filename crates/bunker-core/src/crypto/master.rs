@@ -53,13 +53,8 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose there is.
-    pub const ALL: [Self; 5] = [
-        Self::Data,
-        Self::Index,
-        Self::Audit,
-        Self::AccessToken,
-        Self::Bundle,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Data, Self::Index, Self::Audit, Self::AccessToken, Self::Bundle];
 
     /// The name that stands in the keyring table and in the associated data.
     #[must_use]
@@ -78,10 +73,7 @@ impl FromStr for Purpose {
     type Err = ParsePurposeError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|purpose| purpose.as_str() == name)
-            .ok_or(ParsePurposeError)
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name).ok_or(ParsePurposeError)
     }
 }
 
@@ -123,9 +115,7 @@ impl MasterKey {
             _ => return Err(MasterKeyError::WrongLength),
         };
         match decoded.map(<[u8]>::len) {
-            Some(KEY_LEN) => Ok(Self {
-                key: SecretKey::copied_from(&bytes),
-            }),
+            Some(KEY_LEN) => Ok(Self { key: SecretKey::copied_from(&bytes) }),
             Some(_) => Err(MasterKeyError::WrongLength),
             None => Err(MasterKeyError::BadCharacter),
         }
@@ -167,8 +157,7 @@ impl MasterKey {
         entry.extend_from_slice(&keys.check);
         let associated_data = entry_associated_data(&entry, id);
         entry.extend_from_slice(&nonce);
-        keys.cipher
-            .seal_into(&nonce, &associated_data, key.expose(), &mut entry)?;
+        keys.cipher.seal_into(&nonce, &associated_data, key.expose(), &mut entry)?;
         Ok(entry)
     }
 
@@ -206,10 +195,7 @@ impl EntryKeys {
         prk.expand(&[CHECK_INFO], &mut check)?;
         let mut wrapping_key = Zeroizing::new([0; KEY_LEN]);
         prk.expand(&[WRAP_INFO], &mut *wrapping_key)?;
-        Ok(Self {
-            cipher: Aead::new(&wrapping_key),
-            check,
-        })
+        Ok(Self { cipher: Aead::new(&wrapping_key), check })
     }
 }
 
@@ -231,13 +217,7 @@ impl<'a> EntryParts<'a> {
         let (check, rest) = rest.split_first_chunk()?;
         let (nonce, rest) = rest.split_first_chunk()?;
         let wrapped = rest.try_into().ok()?;
-        Some(Self {
-            header,
-            salt,
-            check,
-            nonce,
-            wrapped,
-        })
+        Some(Self { header, salt, check, nonce, wrapped })
     }
 }
 

@@ -46,10 +46,7 @@ impl RandomPool {
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         let capacity = bytes.clamp(SEAL_BYTES, MAX_CAPACITY);
-        Self {
-            bytes: Zeroizing::new(vec![0; capacity]),
-            next: capacity,
-        }
+        Self { bytes: Zeroizing::new(vec![0; capacity]), next: capacity }
     }
 
     /// Moves random bytes that nobody else gets into `out`.
@@ -93,10 +90,7 @@ impl RandomPool {
     /// It is compiled into this crate's unit tests only: no build of the vault has it.
     #[cfg(test)]
     pub(super) fn replay(bytes: &[u8]) -> Self {
-        Self {
-            bytes: Zeroizing::new(bytes.to_vec()),
-            next: 0,
-        }
+        Self { bytes: Zeroizing::new(bytes.to_vec()), next: 0 }
     }
 
     /// How many bytes were fetched and not handed out yet.

@@ -59,11 +59,7 @@ fn general(value: &str) -> Result<String, NormalizeError> {
 fn local_part(value: &str) -> Result<String, NormalizeError> {
     if !value.starts_with('"') {
         let local = fold_case(value);
-        return if is_dot_atom(&local) {
-            Ok(local)
-        } else {
-            Err(NormalizeError::BadEmail)
-        };
+        return if is_dot_atom(&local) { Ok(local) } else { Err(NormalizeError::BadEmail) };
     }
     let local = fold_case(&unquote(value).ok_or(NormalizeError::BadEmail)?);
     if is_dot_atom(&local) {
@@ -90,9 +86,7 @@ fn unquote(value: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         text.push(match c {
             '"' => return None,
-            '\\' => chars
-                .next()
-                .filter(|escaped| matches!(escaped, ' '..='~'))?,
+            '\\' => chars.next().filter(|escaped| matches!(escaped, ' '..='~'))?,
             plain => plain,
         });
     }
@@ -115,9 +109,7 @@ fn quote(text: &str) -> String {
 
 /// Atoms with single dots between them (RFC 5322 section 3.2.3, widened by RFC 6531).
 fn is_dot_atom(local: &str) -> bool {
-    local
-        .split('.')
-        .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char))
+    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char))
 }
 
 fn is_atom_char(c: char) -> bool {
@@ -165,11 +157,7 @@ fn host(domain: &str) -> Result<String, NormalizeError> {
             DnsLength::Verify,
         )
         .map_err(|_| NormalizeError::BadEmail)?;
-    if ends_in_number(&ascii) {
-        Err(NormalizeError::BadEmail)
-    } else {
-        Ok(ascii.into_owned())
-    }
+    if ends_in_number(&ascii) { Err(NormalizeError::BadEmail) } else { Ok(ascii.into_owned()) }
 }
 
 /// Whether UTS 46 would only lower-case this ASCII domain: letters, digits and inner hyphens, and
@@ -180,13 +168,9 @@ fn is_plain_host(domain: &str) -> bool {
 
 fn is_plain_label(label: &str) -> bool {
     let bytes = label.as_bytes();
-    let is_a_label = bytes
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"));
+    let is_a_label = bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"));
     (1..=MAX_LABEL_OCTETS).contains(&bytes.len())
-        && bytes
-            .iter()
-            .all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && bytes.first() != Some(&b'-')
         && bytes.last() != Some(&b'-')
         && !is_a_label
@@ -195,10 +179,7 @@ fn is_plain_label(label: &str) -> bool {
 /// Whether the last label is all digits, as in an IPv4 address; no top-level domain is (RFC 3696
 /// section 2).
 fn ends_in_number(domain: &str) -> bool {
-    domain
-        .rsplit('.')
-        .next()
-        .is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
+    domain.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -226,11 +207,7 @@ mod tests {
 
     #[test]
     fn common_addresses_take_the_short_path() {
-        for address in [
-            "user@example.com",
-            "First.Last+tag@Mail.Example.CO.UK",
-            "root@localhost",
-        ] {
+        for address in ["user@example.com", "First.Last+tag@Mail.Example.CO.UK", "root@localhost"] {
             assert!(plain(address).is_some(), "{address}");
         }
     }
@@ -245,19 +222,8 @@ mod tests {
 
     #[test]
     fn invisible_characters_are_not_wide() {
-        for c in [
-            '\u{ad}',
-            '\u{200b}',
-            '\u{200d}',
-            '\u{202e}',
-            '\u{feff}',
-            '\u{e0020}',
-        ] {
-            assert!(
-                is_default_ignorable(c) && !is_wide(c),
-                "U+{:04X}",
-                u32::from(c)
-            );
+        for c in ['\u{ad}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{feff}', '\u{e0020}'] {
+            assert!(is_default_ignorable(c) && !is_wide(c), "U+{:04X}", u32::from(c));
         }
         for c in ['\u{a0}', '\u{85}', '\u{378}', '\u{e000}', '\u{fdd0}', 'a'] {
             assert!(!is_wide(c), "U+{:04X}", u32::from(c));

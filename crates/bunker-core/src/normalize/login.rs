@@ -26,9 +26,8 @@ pub(super) fn normalize(value: &str) -> Result<Cow<'_, str>, NormalizeError> {
 fn enforce(value: &str) -> Result<Cow<'_, str>, NormalizeError> {
     let mut name = Cow::Borrowed(value);
     for _ in 0..MAX_ROUNDS {
-        let enforced = UsernameCaseMapped::enforce(&*name)
-            .map_err(|_| NormalizeError::BadLogin)?
-            .into_owned();
+        let enforced =
+            UsernameCaseMapped::enforce(&*name).map_err(|_| NormalizeError::BadLogin)?.into_owned();
         if enforced == *name {
             return Ok(name);
         }

@@ -46,12 +46,9 @@ pub(super) fn normalize(value: &str, region: Region) -> Result<Cow<'_, str>, Nor
 
 /// Reads a number once: `+`, country code and national number, without an extension.
 fn e164(value: &str, region: Region) -> Result<String, NormalizeError> {
-    let number = PHONE_NUMBER_UTIL
-        .parse(value, region.iso())
-        .map_err(|_| NormalizeError::BadPhone)?;
-    let written = PHONE_NUMBER_UTIL
-        .format(&number, PhoneNumberFormat::E164)
-        .into_owned();
+    let number =
+        PHONE_NUMBER_UTIL.parse(value, region.iso()).map_err(|_| NormalizeError::BadPhone)?;
+    let written = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
     match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
         Ok(NumberLengthType::IsPossible) => Ok(written),
         Err(ValidationError::TooLong) => {
@@ -79,11 +76,7 @@ fn without_mexican_prefix(e164: &str) -> Option<String> {
 /// no-break space of French typography.
 fn plain_spaces(value: &str) -> Cow<'_, str> {
     let odd = |c: char| c != ' ' && c.is_whitespace();
-    if value.contains(odd) {
-        Cow::Owned(value.replace(odd, " "))
-    } else {
-        Cow::Borrowed(value)
-    }
+    if value.contains(odd) { Cow::Owned(value.replace(odd, " ")) } else { Cow::Borrowed(value) }
 }
 
 /// Whether `tel:` comes after `;phone-context=`, which no URI of RFC 3966 has.

@@ -30,11 +30,7 @@ impl Marks {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(_) => Err(SchemaError::BadAnnotation(location.join(name))),
         };
-        Ok(Self {
-            locked: flag("locked")?,
-            admin: flag("admin")?,
-            preserve: flag("preserve")?,
-        })
+        Ok(Self { locked: flag("locked")?, admin: flag("admin")?, preserve: flag("preserve")? })
     }
 
     pub(super) fn any(self) -> bool {

@@ -78,9 +78,7 @@ impl<'a> Comparison<'a> {
     fn below(&self, active: &Active, old: Option<&Value>, new: Option<&Value>) -> Option<&'a Node> {
         let names: BTreeSet<_> = [old, new].into_iter().flat_map(names).collect();
         let at_members = names.into_iter().find_map(|name| {
-            let active = self
-                .graph
-                .below(active, Step::Member(name), View::Descriptions);
+            let active = self.graph.below(active, Step::Member(name), View::Descriptions);
             self.at(&active, member(old, name), member(new, name))
         });
         at_members.or_else(|| {
@@ -94,10 +92,7 @@ impl<'a> Comparison<'a> {
 }
 
 fn names(value: Option<&Value>) -> impl Iterator<Item = &String> {
-    value
-        .and_then(Value::as_object)
-        .into_iter()
-        .flat_map(Map::keys)
+    value.and_then(Value::as_object).into_iter().flat_map(Map::keys)
 }
 
 fn member<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {
@@ -133,11 +128,8 @@ fn preserved_at(graph: &SchemaGraph, active: &Active, value: &Value) -> Option<V
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
         Value::Array(items) => {
-            let mut kept: Vec<_> = items
-                .iter()
-                .enumerate()
-                .map(|(i, value)| below(Step::Item(i), value))
-                .collect();
+            let mut kept: Vec<_> =
+                items.iter().enumerate().map(|(i, value)| below(Step::Item(i), value)).collect();
             let length = kept.iter().rposition(Option::is_some)? + 1;
             kept.truncate(length);
             Some(kept.into_iter().map(Option::unwrap_or_default).collect())

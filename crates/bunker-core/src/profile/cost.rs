@@ -74,11 +74,7 @@ pub(super) fn is_negligible(graph: &SchemaGraph) -> bool {
 ///
 /// `None` when they are too many, or would recurse too deep.
 pub(super) fn of_document(graph: &SchemaGraph, document: &Value) -> Option<u64> {
-    let mut budget = Budget {
-        graph,
-        evaluations: MAX_DOCUMENT_COST,
-        depth: MAX_RECURSION,
-    };
+    let mut budget = Budget { graph, evaluations: MAX_DOCUMENT_COST, depth: MAX_RECURSION };
     budget.spend(&graph.at_root(View::Evaluations), document)?;
     Some(MAX_DOCUMENT_COST - budget.evaluations)
 }
@@ -96,9 +92,7 @@ impl Budget<'_> {
         let mut depth = 0;
         for (&rank, &times) in active {
             let node = self.graph.ranked(rank);
-            self.evaluations = self
-                .evaluations
-                .checked_sub(times.saturating_mul(node.weight))?;
+            self.evaluations = self.evaluations.checked_sub(times.saturating_mul(node.weight))?;
             depth = depth.max(node.in_place_depth);
         }
         if active.is_empty() {
@@ -128,9 +122,7 @@ fn topological_order<I: Iterator<Item = NodeId>>(
     targets: impl Fn(NodeId) -> I,
 ) -> Option<Vec<NodeId>> {
     let mut incoming = vec![0_usize; count];
-    (0..count)
-        .flat_map(&targets)
-        .for_each(|target| incoming[target] += 1);
+    (0..count).flat_map(&targets).for_each(|target| incoming[target] += 1);
     let mut order: Vec<NodeId> = (0..count).filter(|&id| incoming[id] == 0).collect();
     let mut next = 0;
     while let Some(&id) = order.get(next) {

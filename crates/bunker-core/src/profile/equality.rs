@@ -15,9 +15,7 @@ pub fn same_json(left: &Value, right: &Value) -> bool {
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(name, l)| right.get(name).is_some_and(|r| same_json(l, r)))
+                && left.iter().all(|(name, l)| right.get(name).is_some_and(|r| same_json(l, r)))
         }
         _ => left == right,
     }
@@ -25,10 +23,7 @@ pub fn same_json(left: &Value, right: &Value) -> bool {
 
 fn same_number(left: &Number, right: &Number) -> bool {
     left.as_str() == right.as_str()
-        || match (
-            Decimal::parse(left.as_str()),
-            Decimal::parse(right.as_str()),
-        ) {
+        || match (Decimal::parse(left.as_str()), Decimal::parse(right.as_str())) {
             (Some(left), Some(right)) => left == right,
             _ => false,
         }
@@ -67,11 +62,7 @@ fn write_canonical_object(members: &serde_json::Map<String, Value>, out: &mut St
 
 fn write_canonical_number(text: &str, out: &mut String) {
     match Decimal::parse(text) {
-        Some(Decimal {
-            negative,
-            digits,
-            exponent,
-        }) => {
+        Some(Decimal { negative, digits, exponent }) => {
             let sign = if negative { "-" } else { "" };
             out.push_str(&format!("{sign}{digits}e{exponent}"));
         }
@@ -102,11 +93,7 @@ impl Decimal {
         let all = [whole, fraction].concat();
         let digits = all.trim_start_matches('0').trim_end_matches('0');
         if digits.is_empty() {
-            return Some(Self {
-                negative: false,
-                digits: String::new(),
-                exponent: 0,
-            });
+            return Some(Self { negative: false, digits: String::new(), exponent: 0 });
         }
         let zeros = all.len() - all.trim_end_matches('0').len();
         Some(Self {

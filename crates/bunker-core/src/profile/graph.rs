@@ -51,35 +51,22 @@ impl Node {
     /// What is applied as a description, and so carries annotations.
     pub(super) fn described(&self) -> impl Iterator<Item = NodeId> {
         let additional = self.additional.filter(|_| !self.has_patterns);
-        (self
-            .in_place
-            .iter()
-            .chain(self.properties.values())
-            .chain(&self.prefix_items)
-            .copied())
-        .chain(additional)
-        .chain(self.items)
+        (self.in_place.iter().chain(self.properties.values()).chain(&self.prefix_items).copied())
+            .chain(additional)
+            .chain(self.items)
     }
 
     /// What is applied only as a check, or to members that we cannot tell by their name.
     pub(super) fn checked(&self) -> impl Iterator<Item = NodeId> {
         let additional = self.additional.filter(|_| self.has_patterns);
-        (self
-            .in_place_checks
-            .iter()
-            .chain(&self.member_checks)
-            .chain(&self.item_checks)
-            .copied())
-        .chain(additional)
+        (self.in_place_checks.iter().chain(&self.member_checks).chain(&self.item_checks).copied())
+            .chain(additional)
     }
 
     /// Everything applied to the same place, with how often it is evaluated there.
     pub(super) fn same_place(&self) -> impl Iterator<Item = (NodeId, u64)> {
         let times = if self.reevaluates { 2 } else { 1 };
-        self.in_place
-            .iter()
-            .chain(&self.in_place_checks)
-            .map(move |&target| (target, times))
+        self.in_place.iter().chain(&self.in_place_checks).map(move |&target| (target, times))
     }
 }
 
@@ -126,8 +113,7 @@ impl SchemaGraph {
     /// What applies one step below a place to which `active` applies.
     pub(super) fn below(&self, active: &Active, step: Step<'_>, view: View) -> Active {
         let targets = active.iter().flat_map(|(&rank, &times)| {
-            self.targets(self.ranked(rank), step, view)
-                .map(move |target| (target, times))
+            self.targets(self.ranked(rank), step, view).map(move |target| (target, times))
         });
         self.expand(targets, view)
     }
@@ -140,24 +126,15 @@ impl SchemaGraph {
     ) -> impl Iterator<Item = NodeId> + 'a {
         let (described, checks) = match step {
             Step::Member(name) => {
-                let rest = node
-                    .additional
-                    .filter(|_| !(node.has_patterns && view == View::Descriptions));
-                (
-                    node.properties.get(name).copied().or(rest),
-                    &node.member_checks,
-                )
+                let rest =
+                    node.additional.filter(|_| !(node.has_patterns && view == View::Descriptions));
+                (node.properties.get(name).copied().or(rest), &node.member_checks)
             }
-            Step::Item(index) => (
-                node.prefix_items.get(index).copied().or(node.items),
-                &node.item_checks,
-            ),
+            Step::Item(index) => {
+                (node.prefix_items.get(index).copied().or(node.items), &node.item_checks)
+            }
         };
-        let checks = if view == View::Evaluations {
-            checks.as_slice()
-        } else {
-            &[]
-        };
+        let checks = if view == View::Evaluations { checks.as_slice() } else { &[] };
         described.into_iter().chain(checks.iter().copied())
     }
 
@@ -170,9 +147,7 @@ impl SchemaGraph {
             let node = self.ranked(rank);
             match view {
                 View::Descriptions => {
-                    node.in_place
-                        .iter()
-                        .for_each(|&target| self.add(&mut waiting, target, 1));
+                    node.in_place.iter().for_each(|&target| self.add(&mut waiting, target, 1));
                 }
                 View::Evaluations => node.same_place().for_each(|(target, each)| {
                     self.add(&mut waiting, target, times.saturating_mul(each));

@@ -47,10 +47,7 @@ pub(super) fn build(schema: &Value) -> Result<SchemaGraph, SchemaError> {
     let Builder { mut nodes, .. } = builder;
     let order = cost::in_place_order(&mut nodes)?;
     let mut rank = vec![0; nodes.len()];
-    order
-        .iter()
-        .enumerate()
-        .for_each(|(position, &id)| rank[id] = position);
+    order.iter().enumerate().for_each(|(position, &id)| rank[id] = position);
     Ok(SchemaGraph { nodes, order, rank })
 }
 
@@ -116,17 +113,9 @@ impl<'a> Builder<'a> {
         }
         let id = self.nodes.len();
         self.known.insert(ptr::from_ref(schema), id);
-        self.nodes.push(Node {
-            location,
-            weight: 1,
-            ..Node::default()
-        });
+        self.nodes.push(Node { location, weight: 1, ..Node::default() });
         if let Value::Object(keywords) = schema {
-            self.pending.push_back(Pending {
-                id,
-                keywords,
-                location_bytes,
-            });
+            self.pending.push_back(Pending { id, keywords, location_bytes });
         }
         Ok(id)
     }
@@ -152,12 +141,8 @@ impl<'a> Builder<'a> {
         value: &'a Value,
     ) -> Result<(), SchemaError> {
         match keyword {
-            "$ref" => self
-                .references
-                .extend(value.as_str().map(|target| (schema.id, target))),
-            "$anchor" => self
-                .anchors
-                .extend(value.as_str().map(|anchor| (anchor, schema.id))),
+            "$ref" => self.references.extend(value.as_str().map(|target| (schema.id, target))),
+            "$anchor" => self.anchors.extend(value.as_str().map(|anchor| (anchor, schema.id))),
             "pattern" => self.count_patterns(1)?,
             "enum" | "required" => {
                 let entries = value.as_array().map_or(0, Vec::len) as u64;
@@ -165,9 +150,7 @@ impl<'a> Builder<'a> {
             }
             "properties" => {
                 for (name, target) in self.visit_members(schema, keyword, value)? {
-                    self.nodes[schema.id]
-                        .properties
-                        .insert(name.clone(), target);
+                    self.nodes[schema.id].properties.insert(name.clone(), target);
                 }
             }
             _ => return self.scan_applicator(schema, keyword, value),
@@ -186,11 +169,9 @@ impl<'a> Builder<'a> {
             "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
                 self.visit_items(schema, keyword, value)?
             }
-            "dependentSchemas" | "patternProperties" | "$defs" | "definitions" => self
-                .visit_members(schema, keyword, value)?
-                .into_iter()
-                .map(|(_, id)| id)
-                .collect(),
+            "dependentSchemas" | "patternProperties" | "$defs" | "definitions" => {
+                self.visit_members(schema, keyword, value)?.into_iter().map(|(_, id)| id).collect()
+            }
             "then"
             | "else"
             | "if"
@@ -218,9 +199,7 @@ impl<'a> Builder<'a> {
         value: &'a Value,
     ) -> Result<Vec<NodeId>, SchemaError> {
         let items = value.as_array().into_iter().flatten().enumerate();
-        items
-            .map(|(i, item)| self.visit_below(schema, &[keyword, &i.to_string()], item))
-            .collect()
+        items.map(|(i, item)| self.visit_below(schema, &[keyword, &i.to_string()], item)).collect()
     }
 
     fn visit_members(
@@ -242,20 +221,14 @@ impl<'a> Builder<'a> {
         value: &'a Value,
     ) -> Result<NodeId, SchemaError> {
         let above = self.nodes[schema.id].location.clone();
-        let location = tokens
-            .iter()
-            .fold(above, |location, token| location.join(token));
+        let location = tokens.iter().fold(above, |location, token| location.join(token));
         let bytes: usize = tokens.iter().map(|token| token.len() + 1).sum();
         self.visit(value, location, schema.location_bytes + bytes)
     }
 
     fn count_patterns(&mut self, more: usize) -> Result<(), SchemaError> {
         self.patterns += more;
-        if self.patterns > MAX_PATTERNS {
-            Err(SchemaError::TooComplex)
-        } else {
-            Ok(())
-        }
+        if self.patterns > MAX_PATTERNS { Err(SchemaError::TooComplex) } else { Ok(()) }
     }
 
     /// The subschema that a `$ref` within this document leads to.
@@ -269,17 +242,9 @@ impl<'a> Builder<'a> {
             let anchor = self.anchors.get(fragment).copied();
             return anchor.ok_or(SchemaError::UnresolvedReference);
         }
-        let found = if fragment.contains('%') {
-            None
-        } else {
-            self.root.pointer(fragment)
-        };
+        let found = if fragment.contains('%') { None } else { self.root.pointer(fragment) };
         let target = found.ok_or(SchemaError::UnresolvedReference)?;
-        self.visit(
-            target,
-            SchemaLocation::within(self.root, fragment),
-            fragment.len(),
-        )
+        self.visit(target, SchemaLocation::within(self.root, fragment), fragment.len())
     }
 }
 

@@ -20,11 +20,7 @@ pub struct Limits {
 impl Default for Limits {
     /// One mebibyte, 128 levels and 1,000 operations.
     fn default() -> Self {
-        Self {
-            max_bytes: 1 << 20,
-            max_depth: 128,
-            max_patch_ops: 1_000,
-        }
+        Self { max_bytes: 1 << 20, max_depth: 128, max_patch_ops: 1_000 }
     }
 }
 

@@ -64,10 +64,6 @@ fn push_token(text: &mut String, token: &str) {
 
 impl fmt::Display for SchemaLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.text.is_empty() {
-            "/"
-        } else {
-            &self.text
-        })
+        f.write_str(if self.text.is_empty() { "/" } else { &self.text })
     }
 }

@@ -63,13 +63,11 @@ impl Pointer {
 
     /// The value that the pointer leads to, if there is one.
     fn resolve<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        self.tokens
-            .iter()
-            .try_fold(document, |value, token| match value {
-                Value::Object(members) => members.get(&**token),
-                Value::Array(items) => items.get(array_index(token)?),
-                _ => None,
-            })
+        self.tokens.iter().try_fold(document, |value, token| match value {
+            Value::Object(members) => members.get(&**token),
+            Value::Array(items) => items.get(array_index(token)?),
+            _ => None,
+        })
     }
 }
 

@@ -73,11 +73,7 @@ impl Error for ProfileError {}
 /// Any [`ProfileError`] but `NotALookupValue`.
 pub fn parse(text: &str, limits: &Limits) -> Result<Value, ProfileError> {
     let profile = parse_json(text, limits)?;
-    if profile.is_object() {
-        Ok(profile)
-    } else {
-        Err(ProfileError::NotAnObject)
-    }
+    if profile.is_object() { Ok(profile) } else { Err(ProfileError::NotAnObject) }
 }
 
 /// Reads any JSON value within `limits`, such as app data, a schema or a request's change.

@@ -67,13 +67,7 @@ impl Error for PatchError {}
 /// As [`parse_json`].
 pub fn parse_patch(text: &str, limits: &Limits) -> Result<Value, ProfileError> {
     let max_depth = limits.max_depth.saturating_add(PATCH_LEVELS);
-    parse_json(
-        text,
-        &Limits {
-            max_depth,
-            ..*limits
-        },
-    )
+    parse_json(text, &Limits { max_depth, ..*limits })
 }
 
 /// The profile with `patch` applied to it; `profile` itself is left as it is.
@@ -103,9 +97,7 @@ fn check_result(patched: &Value, limits: &Limits) -> Result<(), PatchError> {
     if depth(patched) > limits.max_depth {
         return Err(PatchError::TooDeep);
     }
-    size_within(patched, limits.max_bytes)
-        .map(drop)
-        .ok_or(PatchError::TooBig)
+    size_within(patched, limits.max_bytes).map(drop).ok_or(PatchError::TooBig)
 }
 
 fn apply_all(
@@ -116,10 +108,7 @@ fn apply_all(
     if operations.len() > limits.max_patch_ops {
         return Err(PatchError::TooManyOperations);
     }
-    let mut room = Room {
-        bytes: limits.max_bytes.saturating_mul(MAX_GROWTH),
-        limits,
-    };
+    let mut room = Room { bytes: limits.max_bytes.saturating_mul(MAX_GROWTH), limits };
     for (index, operation) in operations.iter().enumerate() {
         let operation =
             PatchOperation::deserialize(operation).map_err(|_| PatchError::BadOperation(index))?;
@@ -140,11 +129,7 @@ fn apply_one(
             .map_err(|_| PatchError::PathNotFound(index));
     };
     let found = find(document, &test.path, index)?;
-    if same_json(found, &test.value) {
-        Ok(())
-    } else {
-        Err(PatchError::TestFailed(index))
-    }
+    if same_json(found, &test.value) { Ok(()) } else { Err(PatchError::TestFailed(index)) }
 }
 
 fn find<'a>(
@@ -152,9 +137,7 @@ fn find<'a>(
     path: &jsonptr::Pointer,
     index: usize,
 ) -> Result<&'a Value, PatchError> {
-    document
-        .pointer(path.as_str())
-        .ok_or(PatchError::PathNotFound(index))
+    document.pointer(path.as_str()).ok_or(PatchError::PathNotFound(index))
 }
 
 /// What a JSON Patch may still write.

@@ -138,13 +138,7 @@ impl UserSchema {
         let marks = annotations::collect(&graph)?;
         let validator = build_validator(&source)?;
         let negligible_cost = cost::is_negligible(&graph);
-        Ok(Self {
-            source,
-            validator,
-            graph,
-            marks,
-            negligible_cost,
-        })
+        Ok(Self { source, validator, graph, marks, negligible_cost })
     }
 
     /// Checks a profile.
@@ -162,11 +156,7 @@ impl UserSchema {
             return Ok(());
         }
         let located = cost <= MAX_LOCATED_COST;
-        Err(Violation::Keyword(if located {
-            self.locate(profile)
-        } else {
-            Default::default()
-        }))
+        Err(Violation::Keyword(if located { self.locate(profile) } else { Default::default() }))
     }
 
     /// Where an invalid profile breaks the schema.
@@ -207,11 +197,7 @@ impl UserSchema {
     /// What of a profile survives forget-me: its `preserve` values in their frame, if it has any.
     #[must_use]
     pub fn preserved(&self, profile: &Value) -> Option<Value> {
-        if self.marks.preserve {
-            change::preserved(&self.graph, profile)
-        } else {
-            None
-        }
+        if self.marks.preserve { change::preserved(&self.graph, profile) } else { None }
     }
 }
 
@@ -230,8 +216,7 @@ fn normalized(schema: &Value) -> Result<Value, SchemaError> {
         keywords.remove("$id");
         let dialect = keywords.remove("$schema");
         let same = dialect.is_none_or(|name| {
-            name.as_str()
-                .is_some_and(|name| name.strip_suffix('#').unwrap_or(name) == DIALECT)
+            name.as_str().is_some_and(|name| name.strip_suffix('#').unwrap_or(name) == DIALECT)
         });
         if !same {
             return Err(SchemaError::OtherDialect);
@@ -241,9 +226,8 @@ fn normalized(schema: &Value) -> Result<Value, SchemaError> {
 }
 
 fn build_validator(source: &Value) -> Result<Validator, SchemaError> {
-    let patterns = PatternOptions::regex()
-        .size_limit(MAX_PATTERN_BYTES)
-        .dfa_size_limit(MAX_AUTOMATON_BYTES);
+    let patterns =
+        PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_AUTOMATON_BYTES);
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .offline()

@@ -23,9 +23,7 @@ pub(super) fn unique_items<'a>(
     value: &'a Value,
     _location: Location,
 ) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
-    Ok(Box::new(UniqueItems {
-        asserted: value.as_bool().unwrap_or(false),
-    }))
+    Ok(Box::new(UniqueItems { asserted: value.as_bool().unwrap_or(false) }))
 }
 
 impl<'i> Keyword<'i> for UniqueItems {

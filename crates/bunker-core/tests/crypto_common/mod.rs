@@ -10,31 +10,22 @@ pub struct Vectors(BTreeMap<&'static str, Vec<u8>>);
 impl Vectors {
     /// Parses the block fenced as `vectors`: lines of `name = hex`, or `name = "text"`.
     pub fn read() -> Self {
-        let (_, rest) = DOCUMENT
-            .split_once("```vectors\n")
-            .expect("a block of vectors");
+        let (_, rest) = DOCUMENT.split_once("```vectors\n").expect("a block of vectors");
         let (block, _) = rest.split_once("\n```").expect("the end of the block");
         let mut vectors = BTreeMap::new();
         for line in block.lines().filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(" = ").expect("name = value");
-            assert!(
-                vectors.insert(name, decode(value)).is_none(),
-                "{name} stands twice"
-            );
+            assert!(vectors.insert(name, decode(value)).is_none(), "{name} stands twice");
         }
         Self(vectors)
     }
 
     pub fn bytes(&self, name: &str) -> &[u8] {
-        self.0
-            .get(name)
-            .unwrap_or_else(|| panic!("no vector {name}"))
+        self.0.get(name).unwrap_or_else(|| panic!("no vector {name}"))
     }
 
     pub fn array<const N: usize>(&self, name: &str) -> [u8; N] {
-        self.bytes(name)
-            .try_into()
-            .unwrap_or_else(|_| panic!("{name} is not {N} bytes"))
+        self.bytes(name).try_into().unwrap_or_else(|_| panic!("{name} is not {N} bytes"))
     }
 
     pub fn text(&self, name: &str) -> &str {
@@ -47,10 +38,7 @@ impl Vectors {
 }
 
 fn decode(value: &str) -> Vec<u8> {
-    match value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
+    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(text) => text.as_bytes().to_vec(),
         None => base16ct::lower::decode_vec(value).expect("lower-case hex"),
     }

@@ -13,12 +13,8 @@ use crate::secret::SecretKey;
 const NONCE: [u8; 12] = [9; 12];
 const KEY_ID: u32 = 5;
 const WRAPPING_KEY: [u8; 32] = [3; 32];
-const BINDING: Binding<'static> = Binding {
-    domain: "record.profile",
-    owner: &[7; 16],
-    version: 1,
-    extra: b"",
-};
+const BINDING: Binding<'static> =
+    Binding { domain: "record.profile", owner: &[7; 16], version: 1, extra: b"" };
 
 /// The highest bit is the coefficient of x^0, as in NIST SP 800-38D section 6.3.
 const ONE: u128 = 1 << 127;
@@ -54,8 +50,7 @@ impl Party {
     fn new(data_key: [u8; 32]) -> Self {
         let mut derived = [0; 64];
         let prk = Prk::from_random_key(&data_key).unwrap();
-        prk.expand(&[b"databunker/v1/record\x01"], &mut derived)
-            .unwrap();
+        prk.expand(&[b"databunker/v1/record\x01"], &mut derived).unwrap();
         Self {
             data_key,
             encryption_key: derived[..32].try_into().unwrap(),
@@ -74,11 +69,7 @@ impl Party {
     /// The tag of a ciphertext of two blocks: seals what this key decrypts it to.
     fn tag(&self, ciphertext: &[u8; 32]) -> u128 {
         let key_stream = self.seal(&[0; 32]);
-        let plaintext: Vec<u8> = ciphertext
-            .iter()
-            .zip(&key_stream)
-            .map(|(a, b)| a ^ b)
-            .collect();
+        let plaintext: Vec<u8> = ciphertext.iter().zip(&key_stream).map(|(a, b)| a ^ b).collect();
         u128::from_be_bytes(self.seal(&plaintext)[32..].try_into().unwrap())
     }
 
@@ -125,12 +116,7 @@ fn assemble(wrapped: &Party, committed: &Party, body: &[u8]) -> Vec<u8> {
     let associated_data = [&KEY_ID.to_be_bytes()[..], &body_associated_data()].concat();
     let mut sealed = [&header[..], &wrap_nonce].concat();
     Aead::new(&WRAPPING_KEY)
-        .seal_into(
-            &wrap_nonce,
-            &associated_data,
-            &wrapped.data_key,
-            &mut sealed,
-        )
+        .seal_into(&wrap_nonce, &associated_data, &wrapped.data_key, &mut sealed)
         .unwrap();
     [&sealed[..], &committed.commitment, &NONCE, body].concat()
 }
@@ -141,18 +127,13 @@ fn one_body_does_not_open_under_two_data_keys() {
     let body = salamander(&ours, &theirs);
 
     // The attack is real: without a commitment, both data keys open the body.
-    let our_text = ours
-        .open(&body)
-        .expect("AES-GCM accepts the body under our key");
-    let their_text = theirs
-        .open(&body)
-        .expect("AES-GCM accepts the body under their key");
+    let our_text = ours.open(&body).expect("AES-GCM accepts the body under our key");
+    let their_text = theirs.open(&body).expect("AES-GCM accepts the body under their key");
     assert_ne!(our_text, their_text);
 
     let key = WrappingKey::new(KEY_ID, &SecretKey::from_bytes(WRAPPING_KEY));
     let open = |wrapped: &Party, committed: &Party| {
-        key.open(&BINDING, &assemble(wrapped, committed, &body))
-            .map(|text| text.to_vec())
+        key.open(&BINDING, &assemble(wrapped, committed, &body)).map(|text| text.to_vec())
     };
     assert_eq!(open(&ours, &ours), Ok(our_text));
     assert_eq!(open(&theirs, &theirs), Ok(their_text));

@@ -1,12 +1,7 @@
 //! Tests that need the insides of this module: the primitives themselves, and a seal whose random
 //! bytes are known.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod commitment;
 mod reproduce;

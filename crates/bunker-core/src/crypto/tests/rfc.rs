@@ -39,11 +39,7 @@ fn rfc_4231() {
         &[0xcd; 50],
         "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
     );
-    hmac_case(
-        &[0x0c; 20],
-        b"Test With Truncation",
-        "a3b6167473100ee06e0c796c2955552b",
-    );
+    hmac_case(&[0x0c; 20], b"Test With Truncation", "a3b6167473100ee06e0c796c2955552b");
     hmac_case(
         &[0xaa; 131],
         b"Test Using Larger Than Block-Size Key - Hash Key First",

@@ -24,16 +24,10 @@ fn check_aead(test: &aead::Test) -> bool {
     if valid {
         assert_eq!(opened, test.pt[..], "case {}", test.tc_id);
         let mut resealed = Vec::new();
-        cipher
-            .seal_into(nonce, &test.aad, &test.pt, &mut resealed)
-            .unwrap();
+        cipher.seal_into(nonce, &test.aad, &test.pt, &mut resealed).unwrap();
         assert_eq!(resealed, sealed, "case {}", test.tc_id);
     } else {
-        assert!(
-            opened.iter().all(|byte| *byte == 0),
-            "case {} left plaintext",
-            test.tc_id
-        );
+        assert!(opened.iter().all(|byte| *byte == 0), "case {} left plaintext", test.tc_id);
     }
     valid
 }
@@ -45,15 +39,9 @@ fn aes_256_gcm() {
         .test_groups
         .iter()
         .filter(|group| (group.key_size, group.nonce_size, group.tag_size) == (256, 96, 128));
-    let (valid, invalid): (Vec<bool>, Vec<bool>) = groups
-        .flat_map(|group| &group.tests)
-        .map(check_aead)
-        .partition(|valid| *valid);
-    assert_eq!(
-        (valid.len(), invalid.len()),
-        (39, 27),
-        "cases were left out"
-    );
+    let (valid, invalid): (Vec<bool>, Vec<bool>) =
+        groups.flat_map(|group| &group.tests).map(check_aead).partition(|valid| *valid);
+    assert_eq!((valid.len(), invalid.len()), (39, 27), "cases were left out");
 }
 
 #[test]
