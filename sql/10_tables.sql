@@ -46,7 +46,7 @@ CREATE TABLE bunker.record_version (
 REVOKE ALL ON TABLE bunker.record_version FROM PUBLIC;
 ALTER TABLE bunker.record_version ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
--- By what a user is found.  The first four come with the extension.
+-- By what a user is found.  The kinds that every vault has are stored at its first use.
 CREATE TABLE bunker.lookup_kind (
     id                  smallint PRIMARY KEY,
     name                text     NOT NULL UNIQUE,
@@ -55,12 +55,6 @@ CREATE TABLE bunker.lookup_kind (
     normalizer_version  integer  NOT NULL
 );
 REVOKE ALL ON TABLE bunker.lookup_kind FROM PUBLIC;
-
-INSERT INTO bunker.lookup_kind (id, name, path, normalizer, normalizer_version) VALUES
-    (1, 'email',  '/email',  'email',  1),
-    (2, 'phone',  '/phone',  'phone',  1),
-    (3, 'login',  '/login',  'login',  1),
-    (4, 'custom', '/custom', 'custom', 1);
 
 -- The blind index.  Its primary key is the duplicate check.  The digest comes first because it
 -- alone tells almost any two entries apart: the kind is already part of what is hashed.

@@ -28,3 +28,13 @@ CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON b
     FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
 CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.audit
     FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+
+-- ALWAYS: also under session_replication_role = replica, which silences ordinary triggers.
+ALTER TABLE bunker.record ENABLE ALWAYS TRIGGER audit_rows;
+ALTER TABLE bunker.record ENABLE ALWAYS TRIGGER audit_truncate;
+ALTER TABLE bunker.keyring ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.record_version ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.lookup_kind ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.lookup ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.user_schema ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.audit ENABLE ALWAYS TRIGGER audit_statement;

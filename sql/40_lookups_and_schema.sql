@@ -43,14 +43,25 @@ GRANT EXECUTE ON FUNCTION @extschema@.bunker_user_schema() TO bunker_reader, bun
 COMMENT ON FUNCTION @extschema@.bunker_user_schema() IS
     'The user schema in force.';
 
--- Who is going through all users to index them, and how far he has come.
+-- Who is going through all users to index them, and how far he has come.  PostgreSQL shows the
+-- progress of another role's session to pg_read_all_stats only: a function that runs as the owner
+-- tells the others, and tells nothing else.
+CREATE FUNCTION bunker.indexing() RETURNS TABLE (
+    pid integer, users_done bigint, users_total bigint
+)
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $indexing$
+        SELECT s.pid, s.param13, s.param12
+          FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') AS s
+         WHERE s.relid OPERATOR(pg_catalog.=) 'bunker.lookup'::pg_catalog.regclass::pg_catalog.oid
+    $indexing$;
+REVOKE ALL ON FUNCTION bunker.indexing() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bunker.indexing() TO bunker_dpo, bunker_admin, pg_monitor;
+
 CREATE VIEW bunker.progress AS
-    SELECT s.pid,
-           'index users'::pg_catalog.text AS command,
-           s.param13 AS users_done,
-           s.param12 AS users_total
-      FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') AS s
-     WHERE s.relid OPERATOR(pg_catalog.=) 'bunker.lookup'::pg_catalog.regclass::pg_catalog.oid;
+    SELECT i.pid, 'index users'::pg_catalog.text AS command, i.users_done, i.users_total
+      FROM bunker.indexing() AS i;
 REVOKE ALL ON TABLE bunker.progress FROM PUBLIC;
 GRANT USAGE ON SCHEMA bunker TO bunker_dpo, bunker_admin, pg_monitor;
 GRANT SELECT ON TABLE bunker.progress TO bunker_dpo, bunker_admin, pg_monitor;

@@ -93,7 +93,7 @@ FUNCTIONS = """
       FROM pg_proc AS p
       JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
       JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-     WHERE e.extname = 'databunker' AND p.prorettype <> 'trigger'::regtype
+     WHERE e.extname = 'databunker' AND p.proname ^@ 'bunker_'
      ORDER BY p.oid
 """
 

@@ -7,7 +7,9 @@ use pgrx::prelude::*;
 
 use super::{required, timestamp};
 use crate::error::{OrRaise, Result};
+use crate::pg::document::Document;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::rows::Profiles;
 use crate::service::users;
 
 #[pg_extern(sql = false)]
@@ -24,12 +26,12 @@ fn bunker_create_users(
 }
 
 #[pg_extern(sql = false)]
-fn bunker_lookup(kind: &str, value: &str) -> Option<Jsonb> {
+fn bunker_lookup(kind: &str, value: &str) -> Option<Document> {
     users::lookup(kind, value).or_raise()
 }
 
 #[pg_extern(sql = false)]
-fn bunker_get_user(token: Uuid) -> Option<Jsonb> {
+fn bunker_get_user(token: Uuid) -> Option<Document> {
     users::get(&token).or_raise()
 }
 
@@ -39,9 +41,9 @@ fn bunker_find_token(kind: &str, value: &str) -> Option<Uuid> {
 }
 
 #[pg_extern(sql = false)]
-fn bunker_get_users(tokens: Vec<Option<Uuid>>) -> TableIterator<'static, (Uuid, Jsonb)> {
+fn bunker_get_users(tokens: Vec<Option<Uuid>>) -> Profiles {
     let tokens: Vec<_> = tokens.into_iter().flatten().collect();
-    TableIterator::new(users::get_many(&tokens).or_raise())
+    Profiles(users::get_many(&tokens).or_raise())
 }
 
 #[pg_extern(sql = false)]
@@ -110,6 +112,6 @@ fn user_versions(kind: &str, value: &str) -> Result<Vec<VersionRow>> {
 }
 
 #[pg_extern(sql = false)]
-fn bunker_user_version(kind: &str, value: &str, version: i32) -> Option<Jsonb> {
+fn bunker_user_version(kind: &str, value: &str, version: i32) -> Option<Document> {
     users::version(kind, value, version).or_raise()
 }

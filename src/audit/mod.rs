@@ -8,6 +8,7 @@ mod actor;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
@@ -15,7 +16,7 @@ use pgrx::pg_sys::Oid;
 use crate::error::Result;
 use crate::guc;
 use crate::pg::relation::TableRef;
-use crate::pg::time;
+use crate::pg::{session, time};
 use crate::storage::audit::{self as table, Event};
 
 /// The outcome `ok`.
@@ -25,6 +26,8 @@ const OK: &str = "ok";
 pub struct Operation {
     action: &'static str,
     kind: Option<String>,
+    /// Taken down at the start: while our own statements run, the current role is the tables' owner.
+    actor: Rc<str>,
     reports: &'static TableRef,
     pending: Vec<Event>,
 }
@@ -55,8 +58,14 @@ pub fn operation<R>(
     reports: &'static TableRef,
     work: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
-    let operation =
-        Operation { action, kind: kind.map(str::to_owned), reports, pending: Vec::new() };
+    session::require_read_write(c"a change of the vault");
+    let operation = Operation {
+        action,
+        kind: kind.map(str::to_owned),
+        actor: actor::current(),
+        reports,
+        pending: Vec::new(),
+    };
     let scope = Scope { outer: CURRENT.replace(Some(operation)) };
     let result = work()?;
     let events = CURRENT.take().map(|operation| operation.pending).unwrap_or_default();
@@ -112,7 +121,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
             return Ok(false);
         };
         if operation.reports.oid()? == changed.table {
-            let mut event = event(Cow::Borrowed(operation.action))?;
+            let mut event = event(Cow::Borrowed(operation.action), &operation.actor)?;
             event.kind.clone_from(&operation.kind);
             event.token = changed.token;
             event.version = changed.version;
@@ -123,7 +132,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     if ours {
         return Ok(());
     }
-    let mut event = event(Cow::Borrowed(changed.change.direct_action()))?;
+    let mut event = event(Cow::Borrowed(changed.change.direct_action()), &actor::current())?;
     event.token = changed.token;
     event.version = changed.version;
     event.message =
@@ -131,7 +140,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     table::insert(&[event])
 }
 
-fn event(action: Cow<'static, str>) -> Result<Event> {
+fn event(action: Cow<'static, str>, actor: &Rc<str>) -> Result<Event> {
     Ok(Event {
         id: table::next_id()?,
         at: time::now(),
@@ -139,7 +148,7 @@ fn event(action: Cow<'static, str>) -> Result<Event> {
         version: None,
         action,
         status: Cow::Borrowed(OK),
-        actor: actor::current(),
+        actor: Rc::clone(actor),
         kind: None,
         app: None,
         reason: guc::reason(),

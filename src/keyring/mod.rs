@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bunker_core::crypto::{EntryError, EntryId, IndexKey, MasterKey, Purpose, WrappingKey};
+use bunker_core::normalize;
 use bunker_core::secret::SecretKey;
 
 pub use reason::SealedReason;
@@ -15,7 +16,7 @@ pub use reason::SealedReason;
 use crate::error::{Error, Result};
 use crate::pg::setting;
 use crate::storage::keyring as table;
-use crate::storage::record;
+use crate::storage::{lookup_kind, record};
 
 /// The opened keyring.
 pub struct Keys {
@@ -126,6 +127,7 @@ fn create(master: &MasterKey) -> Result<()> {
         let sealed = master.seal_entry(&entry, &SecretKey::random()?)?;
         entries.push(table::Entry { id: entry, sealed });
     }
+    lookup_kind::insert_built_in(i32::from(normalize::VERSION))?;
     table::insert(&entries)
 }
 

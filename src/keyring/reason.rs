@@ -13,6 +13,8 @@ pub enum SealedReason {
     SeveralSources,
     /// The text is no key.
     NotAKey(MasterKeyError),
+    /// There is white space besides the end of the line.
+    WhiteSpace,
     /// The key opens no entry of the keyring.
     WrongMasterKey,
     /// An inline key in a server that does not preload the library.
@@ -39,6 +41,7 @@ impl fmt::Display for SealedReason {
             Self::NoKey => "no master key is configured",
             Self::SeveralSources => "more than one source of the master key is configured",
             Self::NotAKey(error) => return write!(f, "the master key is not usable: {error}"),
+            Self::WhiteSpace => "there is white space around the master key",
             Self::WrongMasterKey => "this is not the vault's master key",
             Self::SettingWithoutPreload => {
                 "databunker.master_key was readable before the library was loaded"
@@ -64,6 +67,10 @@ impl SealedReason {
             }
             Self::SeveralSources => {
                 "Keep one of databunker.master_key, master_key_file and master_key_command."
+            }
+            Self::WhiteSpace => {
+                "One newline may end the key. Spaces, further lines and the carriage returns of \
+                 Windows editors are not accepted."
             }
             Self::NotAKey(_) => "A key is 64 hex digits, or base64 of 32 bytes, on one line.",
             Self::WrongMasterKey => "Give back the master key that the vault was set up with.",

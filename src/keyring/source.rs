@@ -66,7 +66,12 @@ pub fn load() -> Result<MasterKey, SealedReason> {
         SourceKind::File => from_file(&guc::master_key_file().unwrap_or_default())?,
         SourceKind::Command => from_command(&guc::master_key_command().unwrap_or_default())?,
     };
-    MasterKey::parse(&text).map_err(SealedReason::NotAKey)
+    // Editors and `echo` end a line. Anything more is a sign of a file that was mangled on its way.
+    let key = text.strip_suffix(b"\n").unwrap_or(&text);
+    if key.iter().any(u8::is_ascii_whitespace) {
+        return Err(SealedReason::WhiteSpace);
+    }
+    MasterKey::parse(key).map_err(SealedReason::NotAKey)
 }
 
 /// Before the library is loaded, a setting of its is an ordinary one that any role can SHOW.
@@ -116,47 +121,61 @@ fn read_text(source: impl Read) -> Result<Zeroizing<Vec<u8>>, SealedReason> {
 }
 
 fn from_command(command: &str) -> Result<Zeroizing<Vec<u8>>, SealedReason> {
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // A group of its own, so that what the shell started ends with it.
-        .process_group(0)
-        .spawn()
-        .map_err(|_| SealedReason::CommandFailed)?;
-    let output = child.stdout.take();
-    let outcome = wait(&mut child).and_then(|()| match output {
-        Some(output) => read_text(output),
-        None => Err(SealedReason::CommandFailed),
-    });
-    if outcome.is_err() {
-        kill_group(&child);
-        let _ = child.wait();
-    }
-    outcome
+    let mut running = Running::start(command)?;
+    let output = running.child.stdout.take();
+    running.wait()?;
+    let text = read_text(output.ok_or(SealedReason::CommandFailed)?)?;
+    running.succeeded = true;
+    Ok(text)
 }
 
-/// Waits for success. What a key command prints fits into the pipe, so nothing has to be read
-/// before it ends; one that prints more blocks, and times out.
-fn wait(child: &mut Child) -> Result<(), SealedReason> {
-    let started = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(_)) | Err(_) => return Err(SealedReason::CommandFailed),
-            Ok(None) if started.elapsed() > COMMAND_TIMEOUT => {
-                return Err(SealedReason::CommandTimeout);
+/// A key command. Unless it succeeds, whatever the shell started ends with the scope, also when the
+/// backend is cancelled meanwhile.
+struct Running {
+    child: Child,
+    succeeded: bool,
+}
+
+impl Running {
+    fn start(command: &str) -> Result<Self, SealedReason> {
+        let child = Command::new("/bin/sh")
+            .args(["-c", command])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // A group of its own, so that what the shell started can be ended with it.
+            .process_group(0)
+            .spawn()
+            .map_err(|_| SealedReason::CommandFailed)?;
+        Ok(Self { child, succeeded: false })
+    }
+
+    /// Waits for success. What a key command prints fits into the pipe, so nothing has to be read
+    /// before it ends; one that prints more blocks, and times out.
+    fn wait(&mut self) -> Result<(), SealedReason> {
+        let started = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(_)) | Err(_) => return Err(SealedReason::CommandFailed),
+                Ok(None) if started.elapsed() > COMMAND_TIMEOUT => {
+                    return Err(SealedReason::CommandTimeout);
+                }
+                Ok(None) => {
+                    pg::session::check_for_interrupts();
+                    sleep(COMMAND_POLL);
+                }
             }
-            Ok(None) if pg::session::interrupt_pending() => {
-                return Err(SealedReason::CommandFailed);
-            }
-            Ok(None) => sleep(COMMAND_POLL),
         }
     }
 }
 
-fn kill_group(child: &Child) {
-    // An error means that the group has gone already.
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.succeeded {
+            // An error means that the group has gone already.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
 }

@@ -18,6 +18,16 @@ use zeroize::Zeroizing;
 pub struct Jsonb(Zeroizing<String>);
 
 impl Jsonb {
+    /// The same document, as PostgreSQL prints it: keys in its order, numbers in its spelling.
+    pub fn canonical(text: String) -> Self {
+        let printed = Self::from(text)
+            .into_datum()
+            // SAFETY: a jsonb that jsonb_in has just made.
+            .and_then(|datum| unsafe { Self::from_datum(datum, false) });
+        // jsonb_in raises an error rather than return NULL.
+        printed.unwrap_or_else(|| Self::from(String::new()))
+    }
+
     /// The document's text, as PostgreSQL prints it.
     pub fn as_str(&self) -> &str {
         &self.0

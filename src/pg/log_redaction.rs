@@ -3,7 +3,9 @@
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
 
-use bunker_core::redact::{MASK, concerns_vault, without_statement};
+use bunker_core::redact::{
+    MASK, concerns_vault, may_call_vault, without_quoted, without_statement,
+};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -27,15 +29,9 @@ pub fn install() {
 /// Called by PostgreSQL only, with a valid error report.
 #[pg_guard]
 unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
-    // SAFETY: the report is PostgreSQL's own and ours to change until the hook returns; its texts
-    // and the current statement are C strings or null.
+    // SAFETY: the report is PostgreSQL's own and ours to change until the hook returns.
     unsafe {
-        // The detail: of an EXECUTE, PostgreSQL logs the prepared statement there.
-        if guc::redact_logs()
-            && (mentions_vault(pg_sys::debug_query_string)
-                || mentions_vault((*report).message)
-                || mentions_vault((*report).detail))
-        {
+        if guc::redact_logs() && concerned(&*report) {
             redact(&mut *report);
         }
     }
@@ -45,32 +41,51 @@ unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
     }
 }
 
-/// # Safety
-/// `text` is null or a C string.
-unsafe fn mentions_vault(text: *const c_char) -> bool {
-    // SAFETY: the caller's.
-    unsafe { !text.is_null() && concerns_vault(&CStr::from_ptr(text).to_string_lossy()) }
+/// Whether a report may hold personal data: of the statement that is running, or of another one that
+/// it tells of (the other side of a deadlock, a process that died).
+fn concerned(report: &pg_sys::ErrorData) -> bool {
+    // SAFETY: the report's texts, and the current statement's, are C strings or null.
+    unsafe {
+        is_ours(report)
+            || text_of(pg_sys::debug_query_string).is_some_and(|text| may_call_vault(&text))
+            || text_of(report.message).is_some_and(|text| concerns_vault(&text))
+            || text_of(report.context).is_some_and(|text| concerns_vault(&text))
+            || [report.detail, report.detail_log]
+                .into_iter()
+                .any(|detail| text_of(detail).is_some_and(|text| may_call_vault(&text)))
+    }
+}
+
+/// Whether an error was raised by [`crate::error::Error::raise`]. Such a one quotes nothing; but the
+/// statement may be a call of anybody's function, which called ours.
+fn is_ours(report: &pg_sys::ErrorData) -> bool {
+    // SAFETY: a C string or null.
+    unsafe { text_of(report.funcname) }.is_some_and(|name| name.starts_with("databunker::"))
 }
 
 fn redact(report: &mut pg_sys::ErrorData) {
     report.hide_stmt = true;
     // SAFETY: `message` is null or a C string of the report's own.
-    let logged_statement =
-        unsafe { text_of(report.message) }.and_then(|message| without_statement(&message));
-    if let Some(masked) = logged_statement {
+    let message = unsafe { text_of(report.message) }.unwrap_or_default();
+    let is_error = report.elevel >= PgLogLevel::WARNING as i32;
+    let masked = if let Some(statement) = without_statement(&message) {
+        Some(statement)
+    } else if is_ours(report) {
+        None
+    } else if is_error {
+        // Raised by PostgreSQL, about the caller's text.
+        without_quoted(&message)
+    } else {
+        // Written by another extension's hook, a whole statement perhaps.
+        concerns_vault(&message).then(|| MASK.to_owned())
+    };
+    if let Some(masked) = masked {
         set(report.assoc_context, &mut report.message, &masked);
-        // The parameters' values.
-        mask(report.assoc_context, &mut report.detail);
-        mask(report.assoc_context, &mut report.detail_log);
     }
-    // Input functions quote what they could not read, and error contexts quote statements and the
-    // values of parameters. Ours quote nothing, and set none of them.
-    let quotes_input = report.sqlerrcode
-        == PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION as i32
-        || report.sqlerrcode == PgSqlErrorCode::ERRCODE_UNTRANSLATABLE_CHARACTER as i32;
-    if quotes_input {
-        mask(report.assoc_context, &mut report.detail);
-    }
+    // Details quote parameters, rows, parse trees and other sessions' statements; contexts quote
+    // statements and parameters. Ours set neither.
+    mask(report.assoc_context, &mut report.detail);
+    mask(report.assoc_context, &mut report.detail_log);
     mask(report.assoc_context, &mut report.context);
     report.internalquery = std::ptr::null_mut();
 }

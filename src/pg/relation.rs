@@ -101,6 +101,13 @@ pub fn watch(tables: &'static [&'static TableRef]) {
     }
 }
 
+/// Takes in what other sessions have changed. PostgreSQL does so at the start of a transaction and
+/// with each new lock; one that already has its locks would go on with what it remembers.
+pub fn take_in_changes() {
+    // SAFETY: allowed at any point of a transaction.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+}
+
 /// `relid` 0 means that any relation may have changed (inval.c).
 ///
 /// It may run at any point where PostgreSQL takes in invalidations, so it only sets marks.

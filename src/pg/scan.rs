@@ -166,9 +166,9 @@ pub fn at_place<R>(
     // SAFETY: the table is open; a place behind its end, which reading would complain about, is
     // sorted out first; the slot is dropped after the last use of the row.
     unsafe {
-        let block = pgrx::itemptr::item_pointer_get_block_number(&place);
+        let block = pgrx::itemptr::item_pointer_get_block_number_no_check(place);
         let main = pg_sys::ForkNumber::MAIN_FORKNUM;
-        if block >= pg_sys::RelationGetNumberOfBlocksInFork(relation, main) {
+        if place.ip_posid == 0 || block >= pg_sys::RelationGetNumberOfBlocksInFork(relation, main) {
             return Ok(None);
         }
         let slot = pg_sys::table_slot_create(relation, std::ptr::null_mut());

@@ -1,17 +1,19 @@
 //! Questions about the running backend.
 
-use pgrx::pg_sys;
+use std::ffi::CStr;
 
-/// Whether the client or a timeout asked the backend to stop what it is doing.
-pub fn interrupt_pending() -> bool {
-    // SAFETY: a flag that signal handlers set.
-    unsafe { pg_sys::InterruptPending != 0 }
-}
+use pgrx::pg_sys;
 
 /// Whether all statements of the transaction see one state: REPEATABLE READ and SERIALIZABLE.
 pub fn uses_one_snapshot() -> bool {
     // SAFETY: reads the transaction's state.
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Raises 25006 in a read-only transaction and on a standby.
+pub fn require_read_write(action: &CStr) {
+    // SAFETY: a check of the transaction's state; the name is copied into the message.
+    unsafe { pg_sys::PreventCommandIfReadOnly(action.as_ptr()) };
 }
 
 /// Gives PostgreSQL the chance to cancel; called in every long loop.

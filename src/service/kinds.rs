@@ -118,7 +118,7 @@ pub fn all() -> Result<Rc<Kinds>> {
     }) {
         return Ok(kinds);
     }
-    let rows = table::read()?;
+    let rows = table::read(i32::from(normalize::VERSION))?;
     let changes = table::changes();
     let kinds = rows.into_iter().map(Kind::from_row).collect::<Result<Vec<_>>>()?;
     let kinds = Rc::new(Kinds(kinds));

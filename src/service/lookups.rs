@@ -91,7 +91,9 @@ fn check_name(name: &str) -> Result<()> {
 
 /// `Some(0)` when the kind is there already, as asked for.
 fn existing(name: &str, path: &str, normalizer: Normalizer) -> Result<Option<i64>> {
-    let Some(row) = table::read()?.into_iter().find(|row| row.name == name) else {
+    let Some(row) =
+        table::read(i32::from(normalize::VERSION))?.into_iter().find(|row| row.name == name)
+    else {
         return Ok(None);
     };
     if row.path == path && row.normalizer == normalizer.as_str() {

@@ -8,6 +8,7 @@ use bunker_core::profile::{self, Limits, UserSchema};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
+use crate::pg::relation;
 use crate::storage::user_schema as table;
 
 type Compiled = Option<Rc<UserSchema>>;
@@ -18,6 +19,7 @@ thread_local! {
 
 /// The schema in force, if there is one.
 pub fn current() -> Result<Compiled> {
+    relation::take_in_changes();
     let known = CACHE.with_borrow(|cache| {
         cache
             .as_ref()

@@ -1,10 +1,11 @@
 //! `bunker.lookup_kind`: by what users are found, and where in a profile it stands.
 
 use super::sql;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pg::relation::TableRef;
 use crate::pg::scan;
 use crate::pg::value::Value;
+use crate::pg::writer::{UniqueViolation, Writer};
 
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"lookup_kind", c"lookup_kind_pkey");
@@ -28,8 +29,39 @@ pub fn changes() -> u32 {
     TABLE.changes()
 }
 
-/// All kinds, in the order of their ids.
-pub fn read() -> Result<Vec<Row>> {
+/// Id, name, path and normaliser of the kinds that every vault has.
+const BUILT_IN: [(i16, &str, &str, &str); 4] = [
+    (1, "email", "/email", "email"),
+    (2, "phone", "/phone", "phone"),
+    (3, "login", "/login", "login"),
+    (4, "custom", "/custom", "custom"),
+];
+
+/// Stores the kinds that every vault has, with the normaliser's version that its first digests are
+/// made by. At first use, not at installation: a dump restores the rows of the vault it is from.
+pub fn insert_built_in(version: i32) -> Result<()> {
+    let mut stored = Vec::new();
+    scan::read_all(&TABLE, |row| {
+        stored.push(row.int2(1)?);
+        Ok(())
+    })?;
+    let mut writer = Writer::open(&TABLE)?;
+    for (id, name, path, normalizer) in BUILT_IN {
+        if !stored.contains(&id) {
+            let [name, path, normalizer] = [name, path, normalizer].map(Value::Text);
+            let values = [Value::Int2(id), name, path, normalizer, Value::Int4(version)];
+            writer.insert(&values)?.map_err(taken)?;
+        }
+    }
+    writer.finish().map(drop).map_err(taken)
+}
+
+fn taken(_: UniqueViolation) -> Error {
+    Error::Internal("a lookup kind has the name of one that every vault has")
+}
+
+/// All kinds, in the order of their ids; those of `BUILT_IN` also before the first use.
+pub fn read(version: i32) -> Result<Vec<Row>> {
     let mut kinds = Vec::new();
     scan::read_all(&TABLE, |row| {
         kinds.push(Row {
@@ -41,6 +73,12 @@ pub fn read() -> Result<Vec<Row>> {
         });
         Ok(())
     })?;
+    for (id, name, path, normalizer) in BUILT_IN {
+        if kinds.iter().all(|kind: &Row| kind.id != id) {
+            let [name, path, normalizer] = [name, path, normalizer].map(str::to_owned);
+            kinds.push(Row { id, name, path, normalizer, normalizer_version: version });
+        }
+    }
     kinds.sort_by_key(|kind| kind.id);
     Ok(kinds)
 }
@@ -60,7 +98,7 @@ pub fn lock_writes() -> Result<()> {
 
 /// Adds a kind; its id.
 pub fn insert(name: &str, path: &str, normalizer: &str, version: i32) -> Result<i16> {
-    let id = sql::row(
+    let id = sql::written_row(
         "INSERT INTO bunker.lookup_kind (id, name, path, normalizer, normalizer_version)
          SELECT (pg_catalog.max(k.id) OPERATOR(pg_catalog.+) 1)::pg_catalog.int2, $1, $2, $3, $4
            FROM bunker.lookup_kind AS k
@@ -68,7 +106,7 @@ pub fn insert(name: &str, path: &str, normalizer: &str, version: i32) -> Result<
         &[Value::Text(name), Value::Text(path), Value::Text(normalizer), Value::Int4(version)],
         |row| row.get(1),
     )?;
-    id.ok_or(crate::error::Error::Internal("a lookup kind could not be added"))
+    id.ok_or(Error::Internal("a lookup kind could not be added"))
 }
 
 /// Notes that a kind's digests are from this version of the normaliser.

@@ -126,7 +126,7 @@ const COLUMNS_FOR_UPDATE: &str =
 
 /// Reads a user, or a tombstone, and keeps others from changing him until the transaction ends.
 pub fn lock(token: &Uuid) -> Result<Option<Record>> {
-    sql::row(COLUMNS_FOR_UPDATE, &[Value::Uuid(token)], read)
+    sql::written_row(COLUMNS_FOR_UPDATE, &[Value::Uuid(token)], read)
 }
 
 /// Up to `limit` living users after a token, in the order of tokens.

@@ -40,22 +40,18 @@ impl Row<'_> {
     }
 }
 
-/// Runs a statement as the owner of the tables and maps each row of its result.
+/// Runs a statement that only reads, as the owner of the tables, and maps each row of its result.
+///
+/// It takes no transaction number, so it works on a standby, too.
 pub fn rows<T>(
     statement: &'static str,
     arguments: &[Value<'_>],
-    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
-    execute(statement, arguments, |table| {
-        let mut found = Vec::with_capacity(table.len());
-        for row in table {
-            found.push(read(&Row(row))?);
-        }
-        Ok(found)
-    })
+    execute(Mode::Read, statement, arguments, |table| map(table, read))
 }
 
-/// Runs a statement that gives at most one row.
+/// Runs a statement that only reads and gives at most one row.
 pub fn row<T>(
     statement: &'static str,
     arguments: &[Value<'_>],
@@ -64,12 +60,38 @@ pub fn row<T>(
     Ok(rows(statement, arguments, read)?.pop())
 }
 
+/// Runs a statement that locks or writes a row, and gives it back.
+pub fn written_row<T>(
+    statement: &'static str,
+    arguments: &[Value<'_>],
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let rows = execute(Mode::Write, statement, arguments, |table| map(table, read))?;
+    Ok(rows.into_iter().next())
+}
+
 /// Runs a statement for its effect; the number of rows affected.
 pub fn run(statement: &'static str, arguments: &[Value<'_>]) -> Result<usize> {
-    execute(statement, arguments, |table| Ok(table.len()))
+    execute(Mode::Write, statement, arguments, |table| Ok(table.len()))
+}
+
+/// What a statement does to the transaction.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Read,
+    Write,
+}
+
+fn map<T>(table: SpiTupleTable<'_>, mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut found = Vec::with_capacity(table.len());
+    for row in table {
+        found.push(read(&Row(row))?);
+    }
+    Ok(found)
 }
 
 fn execute<T>(
+    mode: Mode,
     statement: &'static str,
     arguments: &[Value<'_>],
     finish: impl FnOnce(SpiTupleTable<'_>) -> Result<T>,
@@ -79,7 +101,10 @@ fn execute<T>(
         Spi::connect_mut(|client| {
             let plan = plan(client, statement, arguments)?;
             let arguments: Vec<_> = arguments.iter().map(Value::bind).collect();
-            finish(client.update(&*plan, None, &arguments)?)
+            finish(match mode {
+                Mode::Read => client.select(&*plan, None, &arguments)?,
+                Mode::Write => client.update(&*plan, None, &arguments)?,
+            })
         })
     })
 }
@@ -89,7 +114,7 @@ fn plan(client: &SpiClient<'_>, statement: &'static str, arguments: &[Value<'_>]
         return Ok(plan);
     }
     let types: Vec<_> = arguments.iter().map(|value| PgOid::from(value.type_oid())).collect();
-    let plan = Rc::new(client.prepare_mut(statement, &types)?.keep());
+    let plan = Rc::new(client.prepare(statement, &types)?.keep());
     PLANS.with_borrow_mut(|plans| plans.insert(statement, Rc::clone(&plan)));
     Ok(plan)
 }

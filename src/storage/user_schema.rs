@@ -36,7 +36,7 @@ pub fn insert(schema: Option<Jsonb>, created_by: &str) -> Result<i32> {
         .map_or(Value::Null(pgrx::pg_sys::JSONBOID), Value::Jsonb);
     // Two at once: the second waits, then counts on from the first.
     sql::run("LOCK TABLE bunker.user_schema IN SHARE ROW EXCLUSIVE MODE", &[])?;
-    let version = sql::row(
+    let version = sql::written_row(
         "INSERT INTO bunker.user_schema (version, schema, created_at, created_by)
          SELECT COALESCE(pg_catalog.max(s.version), 0) OPERATOR(pg_catalog.+) 1, $1, $2, $3
            FROM bunker.user_schema AS s

@@ -4,6 +4,7 @@
 //! error is a plain enum that carries no value, digest or key.
 
 pub mod crypto;
+pub mod jsonb;
 pub mod normalize;
 pub mod profile;
 pub mod redact;

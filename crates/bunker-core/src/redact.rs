@@ -5,21 +5,70 @@
 /// What stands in the log instead.
 pub const MASK: &str = "[redacted by databunker]";
 
-/// What the names of all functions of the vault begin with.
-const PREFIX: &str = "bunker_";
+/// What the names of all functions of the vault begin with, and of all its settings: a reason may
+/// name a person, and a key has no place in a log at all.
+const MARKS: [&str; 2] = ["bunker_", "databunker."];
 
-/// Whether a statement calls the vault.
-pub fn concerns_vault(statement: &str) -> bool {
-    let prefix = PREFIX.as_bytes();
-    statement.as_bytes().windows(prefix.len()).any(|window| window.eq_ignore_ascii_case(prefix))
+/// Whether a text mentions the vault.
+pub fn concerns_vault(text: &str) -> bool {
+    MARKS.into_iter().any(|mark| find(text, mark).is_some())
 }
 
-/// The message of a line that log_statement, log_duration, log_min_duration_statement or
-/// auto_explain wrote, without the statement; `None` for any other message.
+/// Whether a statement calls the vault, or may do so: `EXECUTE name (…)` does not tell.
+pub fn may_call_vault(statement: &str) -> bool {
+    concerns_vault(statement) || executes_prepared(statement)
+}
+
+/// EXECUTE, other than the word in CREATE TRIGGER and in GRANT.
+fn executes_prepared(statement: &str) -> bool {
+    const VERB: &str = "execute";
+    let mut rest = statement;
+    while let Some(at) = find(rest, VERB) {
+        rest = rest.get(at + VERB.len()..).unwrap_or_default();
+        let next = rest.split_whitespace().next().unwrap_or_default();
+        let other = ["function", "procedure", "on"];
+        if rest.starts_with(char::is_whitespace)
+            && !other.iter().any(|word| next.eq_ignore_ascii_case(word))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// Where an ASCII word begins, in any case.
+fn find(text: &str, word: &str) -> Option<usize> {
+    text.as_bytes()
+        .windows(word.len())
+        .position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// A message without what it quotes: PostgreSQL puts input that it could not read between `"`.
+/// Names of our settings stay.
+pub fn without_quoted(message: &str) -> Option<String> {
+    let mut kept = 0;
+    loop {
+        let first = kept + message[kept..].find('"')?;
+        let quoted = &message[first + 1..];
+        let name = quoted.find(|c: char| !c.is_ascii_lowercase() && c != '_' && c != '.');
+        match name {
+            Some(end) if quoted.starts_with("databunker.") && quoted[end..].starts_with('"') => {
+                kept = first + 1 + end + 1;
+            }
+            _ => {
+                let last = message.rfind('"').filter(|&last| last > first);
+                let tail = last.map_or("", |last| &message[last..]);
+                return Some(format!("{}\"{MASK}{tail}", &message[..first]));
+            }
+        }
+    }
+}
+
+/// The message of a line that log_statement, log_duration or log_min_duration_statement wrote,
+/// without the statement; `None` for any other message.
 ///
 /// PostgreSQL writes `statement: …`, `execute name: …`, `parse name: …`, `bind name: …`, each
-/// also after `duration: 1.234 ms  ` (postgres.c); auto_explain writes `plan:` there, and the
-/// statement below it.
+/// also after `duration: 1.234 ms  ` (postgres.c), where auto_explain puts `plan:`.
 pub fn without_statement(message: &str) -> Option<String> {
     let after_duration = message
         .strip_prefix("duration: ")
@@ -42,11 +91,51 @@ mod tests {
             "SELECT bunker_create_user('{}')",
             "select BUNKER_LOOKUP($1,$2)",
             "SELECT public.\"bunker_get_user\"($1)",
+            "SET databunker.reason = 'x'",
         ] {
             assert!(concerns_vault(statement), "{statement}");
         }
         for statement in ["SELECT 1", "SELECT bunker", "", "bunke"] {
             assert!(!concerns_vault(statement), "{statement}");
+        }
+    }
+
+    #[test]
+    fn suspects_prepared_statements_of_any_name() {
+        for statement in ["EXECUTE p('x')", "create table t as execute\np", "explain EXECUTE p"] {
+            assert!(may_call_vault(statement), "{statement}");
+        }
+        for statement in [
+            "CREATE TRIGGER t AFTER INSERT ON x EXECUTE FUNCTION f()",
+            "GRANT EXECUTE ON FUNCTION f() TO PUBLIC",
+            "SELECT executed FROM executes",
+        ] {
+            assert!(!may_call_vault(statement), "{statement}");
+        }
+    }
+
+    #[test]
+    fn masks_what_is_quoted() {
+        for (message, expected) in [
+            (
+                "column \"x\" does not exist",
+                Some("column \"[redacted by databunker]\" does not exist"),
+            ),
+            (
+                "syntax error at or near \"o\"x\"",
+                Some("syntax error at or near \"[redacted by databunker]\""),
+            ),
+            ("a lone \" mark", Some("a lone \"[redacted by databunker]")),
+            ("division by zero", None),
+            ("parameter \"databunker.reason\" cannot be changed", None),
+            (
+                "invalid value for parameter \"databunker.reason\": \"x\"",
+                Some(
+                    "invalid value for parameter \"databunker.reason\": \"[redacted by databunker]\"",
+                ),
+            ),
+        ] {
+            assert_eq!(without_quoted(message).as_deref(), expected);
         }
     }
 
@@ -69,7 +158,7 @@ mod tests {
                 "duration: 9.9 ms  parse: [redacted by databunker]",
             ),
             (
-                "duration: 9.9 ms  plan:\nQuery Text: SELECT bunker_x('a')\nResult",
+                "duration: 9.9 ms  plan:\nQuery Text: SELECT bunker_x('a')",
                 "duration: 9.9 ms  plan: [redacted by databunker]",
             ),
         ] {

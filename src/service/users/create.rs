@@ -1,6 +1,7 @@
 //! Creating users, one or many.
 
 use bunker_core::crypto::RandomPool;
+use bunker_core::crypto::random::SEAL_BYTES;
 use bunker_core::profile::UserSchema;
 use bunker_core::profile::{self, Limits};
 use pgrx::Uuid;
@@ -17,6 +18,9 @@ use crate::service::kinds::{self, Kinds};
 use crate::service::{digests, schema};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record};
+
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 16;
 
 /// What every new user of one call needs, fetched once.
 struct Factory {
@@ -42,7 +46,7 @@ impl Factory {
             limits: guc::limits(),
             author: audit::author(),
             now: time::transaction_start(),
-            pool: RandomPool::for_seals(users),
+            pool: RandomPool::with_capacity(users.saturating_mul(SEAL_BYTES + TOKEN_BYTES)),
         })
     }
 
@@ -72,7 +76,7 @@ impl Factory {
 
     /// A random uuid (RFC 9562, version 4), which tells nothing about the user.
     fn new_token(&mut self) -> Result<Uuid> {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; TOKEN_BYTES];
         self.pool.fill(&mut bytes)?;
         Ok(Uuid::from_bytes(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes()))
     }

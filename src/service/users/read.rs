@@ -6,7 +6,7 @@ use super::{MAX_PAGE, UserRef, open_profile};
 use crate::error::{Error, Result};
 use crate::guc::MAX_BULK;
 use crate::keyring::{self, Keys};
-use crate::pg::jsonb::Jsonb;
+use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
 use crate::pg::{session, time};
 use crate::service::digests;
@@ -14,7 +14,7 @@ use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record, View};
 
 /// The user as `{"token","profile","version","created_at","updated_at"}`.
-pub fn lookup(kind: &str, value: &str) -> Result<Option<Jsonb>> {
+pub fn lookup(kind: &str, value: &str) -> Result<Option<Document>> {
     let snapshot = Snapshot::of_caller();
     let user = UserRef::resolve(&snapshot, kind, value)?;
     let (Some(Target { token, place }), Some(keys)) = (user.target, user.keys) else {
@@ -32,7 +32,7 @@ pub fn lookup(kind: &str, value: &str) -> Result<Option<Jsonb>> {
 }
 
 /// The profile alone.
-pub fn get(token: &Uuid) -> Result<Option<Jsonb>> {
+pub fn get(token: &Uuid) -> Result<Option<Document>> {
     let Some(keys) = keyring::for_reading()? else {
         return Ok(None);
     };
@@ -40,7 +40,7 @@ pub fn get(token: &Uuid) -> Result<Option<Jsonb>> {
 }
 
 /// Several profiles; tokens that are no users give no row.
-pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Jsonb)>> {
+pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Document)>> {
     if tokens.len() > MAX_BULK {
         return Err(Error::TooMany("At most 100,000 tokens in one call."));
     }
@@ -58,10 +58,9 @@ pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Jsonb)>> {
     Ok(found)
 }
 
-fn get_with(snapshot: &Snapshot, keys: &Keys, token: &Uuid) -> Result<Option<Jsonb>> {
+fn get_with(snapshot: &Snapshot, keys: &Keys, token: &Uuid) -> Result<Option<Document>> {
     record::view(snapshot, token, None, |view| {
-        open_view(snapshot, keys, token, None, &view)
-            .map(|profile| Jsonb::from(profile.to_string()))
+        open_view(snapshot, keys, token, None, &view).map(|profile| Document::profile(&profile))
     })
 }
 
@@ -70,8 +69,9 @@ pub fn find_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
     let snapshot = Snapshot::of_caller();
     let user = UserRef::resolve(&snapshot, kind, value)?;
     match user.target {
+        // Forgetting a user takes his entries along: one that is there leads to somebody.
+        Some(Target { token, .. }) if user.entry.is_some() => Ok(Some(token)),
         Some(Target { token, .. }) if record::exists(&snapshot, &token)? => Ok(Some(token)),
-        Some(_) if user.entry.is_some() => Err(Error::Damaged("a lookup entry")),
         _ => Ok(None),
     }
 }
@@ -119,18 +119,9 @@ fn leads_back(snapshot: &Snapshot, token: &Uuid, digests: &[u8]) -> Result<bool>
     Ok(true)
 }
 
-fn describe(token: &Uuid, view: &View<'_>, profile: &str) -> Jsonb {
-    let version = view.version;
-    let token = uuid::Uuid::from_bytes(*token.as_bytes());
-    let created_at = time::to_json(view.created_at);
-    let updated_at = time::to_json(view.updated_at);
-    // Reserved at once, so that no copy of the plaintext is left behind by a growing buffer.
-    let mut text = String::with_capacity(profile.len() + 192);
-    // Neither uuids nor times need escapes; the profile is JSON already.
-    text.push_str(&format!("{{\"token\":\"{token}\",\"version\":{version},"));
-    text.push_str(&format!("\"created_at\":\"{created_at}\",\"updated_at\":\"{updated_at}\","));
-    text.push_str("\"profile\":");
-    text.push_str(profile);
-    text.push('}');
-    Jsonb::from(text)
+fn describe(token: &Uuid, view: &View<'_>, profile: &str) -> Document {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let token = uuid::Uuid::from_bytes(*token.as_bytes()).hyphenated().encode_lower(&mut buffer);
+    let (created, updated) = (time::to_json(view.created_at), time::to_json(view.updated_at));
+    Document::user(token, profile, view.version, &created, &updated)
 }

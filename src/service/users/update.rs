@@ -67,9 +67,15 @@ fn store(keys: &Keys, old: Record, profile: &Value) -> Result<i32> {
     record_version::insert(&old)?;
     let version = old.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
     let digests = digests::encode(&entries);
-    let text = zeroize::Zeroizing::new(profile.to_string());
-    let sealed =
-        seal_profile(keys, &old.token, version, &digests, &text, &mut RandomPool::for_seals(1))?;
+    let text = Jsonb::canonical(profile.to_string());
+    let sealed = seal_profile(
+        keys,
+        &old.token,
+        version,
+        &digests,
+        text.as_str(),
+        &mut RandomPool::for_seals(1),
+    )?;
     let new = Record {
         updated_at: time::transaction_start(),
         version,

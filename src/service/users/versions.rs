@@ -2,7 +2,7 @@
 
 use super::{UserRef, open_profile};
 use crate::error::Result;
-use crate::pg::jsonb::Jsonb;
+use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
 use crate::storage::lookup::Target;
 use crate::storage::{record, record_version};
@@ -42,7 +42,7 @@ pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
 }
 
 /// The profile as it was in a version.
-pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Jsonb>> {
+pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Document>> {
     let snapshot = Snapshot::of_caller();
     let user = UserRef::resolve(&snapshot, kind, value)?;
     let (Some(Target { token, .. }), Some(keys)) = (user.target, user.keys) else {
@@ -55,5 +55,5 @@ pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Jsonb>> {
         return Ok(None);
     };
     let profile = open_profile(&keys, &token, found.version, &found.digests, &found.sealed)?;
-    Ok(Some(Jsonb::from(profile.to_string())))
+    Ok(Some(Document::profile(&profile)))
 }

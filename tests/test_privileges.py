@@ -1,0 +1,230 @@
+"""Who may call what, and that the signatures are those of the contract."""
+
+import itertools
+
+import psycopg
+import pytest
+
+EXTENSION_FUNCTIONS = """
+    SELECT p.oid, p.proname, p.prosecdef, p.proconfig, p.provolatile, p.proparallel, p.prorettype
+      FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+      JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'databunker'
+     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
+       AND d.deptype = 'e'
+"""
+
+# The contract: arguments with names, types and defaults, and result.
+SIGNATURES = {
+    "bunker_create_user": ("profile jsonb", "uuid"),
+    "bunker_create_users": ("profiles jsonb[]", "TABLE(ordinal integer, token uuid)"),
+    "bunker_lookup": ("kind text, value text", "jsonb"),
+    "bunker_get_user": ("token uuid", "jsonb"),
+    "bunker_find_token": ("kind text, value text", "uuid"),
+    "bunker_get_users": ("tokens uuid[]", "TABLE(token uuid, profile jsonb)"),
+    "bunker_update_user": ("kind text, value text, patch jsonb, expected_version integer "
+                           "DEFAULT NULL::integer", "integer"),
+    "bunker_delete_user": ("kind text, value text", "boolean"),
+    "bunker_list_users": ("after uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100",
+                          "TABLE(token uuid, version integer, created_at timestamp with time zone, "
+                          "updated_at timestamp with time zone)"),
+    "bunker_user_versions": ("kind text, value text",
+                             "TABLE(version integer, changed_at timestamp with time zone, "
+                             "changed_by text, operation text)"),
+    "bunker_user_version": ("kind text, value text, version integer", "jsonb"),
+    "bunker_add_lookup": ("kind text, path text, normalizer text DEFAULT 'exact'::text", "bigint"),
+    "bunker_set_user_schema": ("schema jsonb", "integer"),
+    "bunker_user_schema": ("", "jsonb"),
+    "bunker_audit": ("kind text, value text, before bigint DEFAULT NULL::bigint, "
+                     "max_rows integer DEFAULT 100", "EVENTS"),
+    "bunker_audit_all": ("before bigint DEFAULT NULL::bigint, max_rows integer DEFAULT 100",
+                         "EVENTS"),
+    "bunker_audit_event": ("id bigint", "jsonb"),
+    "bunker_generate_key": ("", "text"),
+    "bunker_status": ("", "jsonb"),
+}
+EVENTS = ("TABLE(id bigint, at timestamp with time zone, actor text, action text, status text, "
+          "kind text, token uuid, app text, reason text, message text)")
+
+# By role: what each may call. Reader is part of app; the others stand alone.
+READER = {"bunker_lookup", "bunker_get_user", "bunker_find_token", "bunker_get_users",
+          "bunker_user_schema", "bunker_status"}
+ALLOWED = {
+    "reader": READER,
+    "app": READER | {"bunker_create_user", "bunker_create_users", "bunker_update_user",
+                     "bunker_delete_user", "bunker_list_users", "bunker_user_versions",
+                     "bunker_user_version"},
+    "dpo": {"bunker_audit", "bunker_audit_all", "bunker_audit_event", "bunker_tombstone",
+            "bunker_list_users", "bunker_user_versions", "bunker_user_version",
+            "bunker_user_schema", "bunker_status"},
+    "admin": {"bunker_add_lookup", "bunker_reindex_lookup", "bunker_set_user_schema",
+              "bunker_generate_key", "bunker_tombstone", "bunker_list_users",
+              "bunker_user_schema", "bunker_status"},
+    "stranger": set(),
+}
+CALLS = {
+    "bunker_create_user": "bunker_create_user('{\"login\": \"new\"}')",
+    "bunker_create_users": "* FROM bunker_create_users('{}')",
+    "bunker_lookup": "bunker_lookup('login', 'ann')",
+    "bunker_get_user": "bunker_get_user(gen_random_uuid())",
+    "bunker_find_token": "bunker_find_token('login', 'ann')",
+    "bunker_get_users": "* FROM bunker_get_users('{}')",
+    "bunker_update_user": "bunker_update_user('login', 'ann', '{\"age\": 1}')",
+    "bunker_delete_user": "bunker_delete_user('login', 'ann')",
+    "bunker_tombstone": "bunker_tombstone(gen_random_uuid())",
+    "bunker_list_users": "* FROM bunker_list_users()",
+    "bunker_user_versions": "* FROM bunker_user_versions('login', 'ann')",
+    "bunker_user_version": "bunker_user_version('login', 'ann', 1)",
+    "bunker_add_lookup": "bunker_add_lookup('badge', '/badge')",
+    "bunker_reindex_lookup": "bunker_reindex_lookup('login')",
+    "bunker_set_user_schema": "bunker_set_user_schema('{}')",
+    "bunker_user_schema": "bunker_user_schema()",
+    "bunker_audit": "* FROM bunker_audit('login', 'ann')",
+    "bunker_audit_all": "* FROM bunker_audit_all()",
+    "bunker_audit_event": "bunker_audit_event(1)",
+    "bunker_generate_key": "bunker_generate_key()",
+    "bunker_status": "bunker_status()",
+}
+
+
+@pytest.fixture
+def stranger_conn(cluster, db):
+    """A connection of a role that holds nothing."""
+    cluster.psql("DO $$ BEGIN CREATE ROLE test_stranger LOGIN; "
+                 "EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    with cluster.connect(db, "test_stranger") as connection:
+        yield connection
+
+
+def session(request, role: str) -> psycopg.Connection:
+    return request.getfixturevalue(f"{role}_conn")
+
+
+def functions(conn) -> list[tuple]:
+    found = conn.execute(EXTENSION_FUNCTIONS).fetchall()
+    assert len(found) >= len(SIGNATURES)
+    return found
+
+
+def test_public_may_execute_nothing(conn):
+    allowed = [name for oid, name, *_ in functions(conn) if conn.execute(
+        "SELECT has_function_privilege('public', %s::oid, 'EXECUTE')", [oid]).fetchone()[0]]
+    assert allowed == []
+
+
+def test_a_security_definer_function_has_its_search_path_pinned(conn):
+    unpinned = [name for _, name, definer, config, *_ in functions(conn)
+                if definer and config != ["search_path=pg_catalog, pg_temp"]]
+    assert unpinned == []
+
+
+def test_functions_are_volatile_and_never_parallel(conn):
+    others = [name for _, name, _, _, volatile, parallel, _ in functions(conn)
+              if (volatile, parallel) != ("v", "u")]
+    assert others == []
+
+
+def test_functions_return_plain_types(conn):
+    returned = {row[6] for row in functions(conn)}
+    odd = conn.execute(
+        "SELECT oid::regtype::text FROM pg_type WHERE oid = ANY(%s) AND (typnamespace <> "
+        "'pg_catalog'::regnamespace OR typtype NOT IN ('b', 'p')) OR oid = ANY(%s) AND "
+        "typname = 'void'", [list(returned), list(returned)]).fetchall()
+    assert odd == []
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_signature_is_that_of_the_contract(conn, name):
+    arguments, result = SIGNATURES[name]
+    found = conn.execute(
+        "SELECT pg_get_function_arguments(oid), pg_get_function_result(oid) FROM pg_proc "
+        "WHERE proname = %s", [name]).fetchall()
+    result = EVENTS if result == "EVENTS" else result
+    shown = [(text.split(", TABLE(")[0], returns) for text, returns in found]
+    assert shown == [(arguments, result)]
+
+
+def test_no_function_is_overloaded(conn):
+    names = [name for _, name, *_ in functions(conn)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("role", "function"), list(itertools.product(ALLOWED, CALLS)))
+def test_a_role_may_call_what_the_contract_says(request, raises, conn, role, function):
+    conn.execute("SELECT bunker_create_user('{\"login\": \"ann\"}')")
+    connection = session(request, role)
+    if function in ALLOWED[role]:
+        connection.execute("SELECT " + CALLS[function])
+    else:
+        with raises("42501"):
+            connection.execute("SELECT " + CALLS[function])
+
+
+def test_every_function_is_in_the_matrix(conn):
+    callable_ones = {name for _, name, *_ in functions(conn) if name.startswith("bunker_")}
+    assert callable_ones == set(CALLS)
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+REACHES = ["SELECT * FROM {0}", "INSERT INTO {0} SELECT * FROM {0}", "DELETE FROM {0}",
+           "UPDATE {0} SET ctid = ctid", "TRUNCATE {0}", "COPY {0} TO STDOUT", "DO $$ BEGIN LOCK TABLE {0}; END $$",
+           "COPY (SELECT * FROM {0}) TO STDOUT", "CREATE TEMP TABLE t (LIKE {0})",
+           "CREATE TRIGGER t BEFORE INSERT ON {0} EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+           "DROP TABLE {0}", "ALTER TABLE {0} ADD x int"]
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_nobody_reaches_a_table(request, conn, role):
+    tables = [row[0] for row in conn.execute(
+        "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'bunker'::regnamespace "
+        "AND relkind IN ('r', 'p')")]
+    assert len(tables) >= 7
+    connection = session(request, role)
+    for table, reach in itertools.product(tables, REACHES):
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedColumn,
+                            psycopg.errors.FeatureNotSupported)) as refused:
+            connection.execute(reach.format(table))
+        if not reach.startswith("UPDATE"):
+            assert refused.value.sqlstate == "42501", reach
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+@pytest.mark.parametrize("reach", ["SELECT nextval('bunker.audit_id')", "SELECT last_value FROM bunker.audit_id",
+                                   "SELECT setval('bunker.audit_id', 1)",
+                                   "SELECT bunker.record_changed()", "SELECT bunker.table_changed()",
+                                   "CREATE TABLE bunker.mine (x int)"])
+def test_nobody_reaches_the_rest_of_the_schema(request, role, reach):
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):
+        session(request, role).execute(reach)
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_statistics_show_no_row(request, conn, role):
+    conn.execute("SELECT bunker_create_users(array_agg(jsonb_build_object('login', 'u' || n))) "
+                 "FROM generate_series(1, 200) n")
+    conn.execute("ANALYZE")
+    assert conn.execute("SELECT count(*) FROM pg_stats WHERE schemaname = 'bunker'").fetchone()[0] > 0
+    connection = session(request, role)
+    for view in ("pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"):
+        rows = connection.execute(f"SELECT * FROM {view} WHERE schemaname = 'bunker'").fetchall()
+        assert rows == []
+
+
+@pytest.mark.parametrize("group", ["reader", "app", "dpo", "admin"])
+def test_pg_dump_by_another_role_is_refused(cluster, db, conn, group):
+    conn.execute("SELECT bunker_create_user('{\"login\": \"ann\"}')")
+    done = cluster.run("pg_dump", dbname=db, user=f"test_{group}", check=False)
+    assert done.returncode != 0
+    assert "permission denied" in done.stderr
+    assert "\\x" not in done.stdout  # how every row with sealed bytes or a digest would look
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_progress_shows_numbers_to_those_who_watch(request, role):
+    """The one view that is granted, to bunker_dpo and bunker_admin."""
+    connection = session(request, role)
+    if role in ("dpo", "admin"):
+        assert connection.execute("SELECT * FROM bunker.progress").fetchall() == []
+    else:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM bunker.progress")
