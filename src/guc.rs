@@ -24,6 +24,8 @@ static REDACT_LOGS: GucSetting<bool> = GucSetting::<bool>::new(true);
 const MAX_DEPTH: usize = 128;
 /// The most operations in one JSON Patch.
 const MAX_PATCH_OPERATIONS: usize = 1_000;
+/// The most characters of `databunker.reason` and `databunker.actor` that an event keeps.
+const MAX_FREE_TEXT: usize = 1_024;
 /// The most elements in one array argument; bounds the memory of a bulk call.
 pub const MAX_BULK: usize = 100_000;
 
@@ -181,12 +183,20 @@ pub fn limits() -> Limits {
 
 /// The stated purpose of the access.
 pub fn reason() -> Option<String> {
-    text(&REASON)
+    free_text(&REASON)
 }
 
 /// Whom the application says it acts for.
 pub fn claimed_actor() -> Option<String> {
-    text(&ACTOR)
+    free_text(&ACTOR)
+}
+
+/// What anyone may set goes into each event: no more of it than a purpose or a name can need.
+fn free_text(value: &GucSetting<Option<CString>>) -> Option<String> {
+    text(value).map(|text| match text.char_indices().nth(MAX_FREE_TEXT) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    })
 }
 
 /// Whether statements that call our functions are masked in the server log.

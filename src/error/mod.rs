@@ -3,6 +3,7 @@
 //! No variant carries a value from a profile, a digest or a key, so that none can reach a message,
 //! a hint or the server log (`API.md`, "Conventions").
 
+mod sealed;
 mod words;
 
 use bunker_core::crypto::{CryptoError, EntryError, OpenError};
@@ -11,7 +12,7 @@ use bunker_core::profile::{PatchError, ProfileError, SchemaError, SchemaLocation
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, function_name};
 
-use crate::keyring::SealedReason;
+pub use sealed::SealedReason;
 
 /// What every fallible function of the extension returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

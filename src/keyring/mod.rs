@@ -1,7 +1,6 @@
 //! The vault's keys: opened with the master key when first needed, cached in the backend, forgotten
 //! when their source or the keyring table changes.
 
-mod reason;
 pub mod source;
 
 use std::cell::RefCell;
@@ -11,9 +10,7 @@ use bunker_core::crypto::{EntryError, EntryId, IndexKey, MasterKey, Purpose, Wra
 use bunker_core::normalize;
 use bunker_core::secret::SecretKey;
 
-pub use reason::SealedReason;
-
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SealedReason};
 use crate::pg::setting;
 use crate::storage::keyring as table;
 use crate::storage::{lookup_kind, record};

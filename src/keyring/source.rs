@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
 use zeroize::Zeroizing;
 
-use super::SealedReason;
+use crate::error::SealedReason;
 use crate::{guc, pg};
 
 /// More than any key with white space around it.
