@@ -24,8 +24,6 @@ static REDACT_LOGS: GucSetting<bool> = GucSetting::<bool>::new(true);
 const MAX_DEPTH: usize = 128;
 /// The most operations in one JSON Patch.
 const MAX_PATCH_OPERATIONS: usize = 1_000;
-/// The most characters of `databunker.reason` and `databunker.actor` that an event keeps.
-const MAX_FREE_TEXT: usize = 1_024;
 /// The most elements in one array argument; bounds the memory of a bulk call.
 pub const MAX_BULK: usize = 100_000;
 
@@ -121,14 +119,20 @@ fn define_free_text(
     description: &'static CStr,
     value: &'static GucSetting<Option<CString>>,
 ) {
-    GucRegistry::define_string_guc(
-        name,
-        description,
-        c"",
-        value,
-        GucContext::Userset,
-        GucFlags::default(),
-    );
+    // SAFETY: the check hook is guarded against panics, see pg::setting.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            description,
+            c"At most 1,000 bytes.",
+            value,
+            GucContext::Userset,
+            GucFlags::default(),
+            Some(setting::check_free_text),
+            None,
+            None,
+        );
+    }
 }
 
 fn text(value: &GucSetting<Option<CString>>) -> Option<String> {
@@ -183,20 +187,12 @@ pub fn limits() -> Limits {
 
 /// The stated purpose of the access.
 pub fn reason() -> Option<String> {
-    free_text(&REASON)
+    text(&REASON)
 }
 
 /// Whom the application says it acts for.
 pub fn claimed_actor() -> Option<String> {
-    free_text(&ACTOR)
-}
-
-/// What anyone may set goes into each event: no more of it than a purpose or a name can need.
-fn free_text(value: &GucSetting<Option<CString>>) -> Option<String> {
-    text(value).map(|text| match text.char_indices().nth(MAX_FREE_TEXT) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
-    })
+    text(&ACTOR)
 }
 
 /// Whether statements that call our functions are masked in the server log.

@@ -20,6 +20,7 @@ pgrx::pg_module_magic!(name, version);
 /// shared_preload_libraries, otherwise in the first backend that calls a function of ours.
 #[pg_guard]
 extern "C-unwind" fn _PG_init() {
+    pg::session::without_backtraces();
     pg::setting::note_load();
     guc::register();
     pg::relation::watch(&storage::TABLES);

@@ -102,8 +102,11 @@ def test_a_backend_killed_in_a_bulk_call_leaves_nothing(fresh_cluster):
     with ThreadPoolExecutor() as pool:
         running = pool.submit(create_many, doomed, people(2001, 60_000))
         wait_until(lambda: is_active(server, doomed), "the call to begin")
+        mark = server.log_mark()
         os.kill(doomed.info.backend_pid, signal.SIGKILL)
         assert isinstance(running.exception(30), psycopg.OperationalError)
+    # Before the postmaster notices the dead backend it still takes connections, and then ends them.
+    wait_until(lambda: "reinitializing" in server.log(mark), "the server to restart", 30)
     wait_until(lambda: is_open(server), "the server to recover", 30)
     with server.connect("vault") as connection:
         assert row_counts(connection) == before

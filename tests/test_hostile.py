@@ -112,13 +112,15 @@ def test_hostile_settings_change_nothing_and_show_nothing(villain, expected, con
     notices = []
     villain.add_notice_handler(lambda notice: notices.append(
         f"{notice.message_primary} {notice.message_detail} {notice.context} {notice.internal_query}"))
+    # Renamed in PostgreSQL 16; PostgreSQL 17 forgot the old name.
+    parallel = "force_parallel_mode" if conn.info.server_version < 160000 else "debug_parallel_query"
     for setting in ("client_min_messages = debug5", "debug_print_plan = on", "debug_print_parse = on",
                     "enable_indexscan = off", "enable_indexonlyscan = off", "enable_seqscan = off",
                     "standard_conforming_strings = on", "bytea_output = escape", "DateStyle = 'SQL, DMY'",
                     "IntervalStyle = sql_standard", "extra_float_digits = -15", "TimeZone = 'Asia/Tokyo'",
                     "xmloption = document", "quote_all_identifiers = on", "row_security = off",
                     "session_replication_role = origin", "default_transaction_isolation = serializable",
-                    "plan_cache_mode = force_custom_plan", "force_parallel_mode = on", "jit = on",
+                    "plan_cache_mode = force_custom_plan", f"{parallel} = on", "jit = on",
                     "jit_above_cost = 0", "transform_null_equals = on", "array_nulls = off"):
         try:
             villain.execute(f"SET {setting}")

@@ -5,16 +5,14 @@ use std::ffi::CStr;
 use std::fmt::Write;
 use std::rc::Rc;
 
-use pgrx::pg_sys::Oid;
-
 use crate::guc;
 use crate::pg::caller;
 
 /// What the line was made from.
 #[derive(PartialEq)]
 struct Facts {
-    session_role: Oid,
-    current_role: Oid,
+    session_role: String,
+    current_role: String,
     application: Option<Vec<u8>>,
     claimed: Option<String>,
 }
@@ -22,8 +20,9 @@ struct Facts {
 impl Facts {
     fn now() -> Self {
         Self {
-            session_role: caller::session_role(),
-            current_role: caller::current_role(),
+            // By name: a role can be renamed while its session goes on.
+            session_role: session_role_name(),
+            current_role: caller::role_name(caller::current_role()),
             application: caller::application_name().map(CStr::to_bytes).map(<[u8]>::to_vec),
             claimed: guc::claimed_actor(),
         }
@@ -56,10 +55,10 @@ pub fn current() -> Rc<str> {
 }
 
 fn describe(facts: &Facts) -> String {
-    let mut line = name(facts.session_role);
+    let mut line = name(&facts.session_role);
     // Writing to a String cannot fail.
     if facts.current_role != facts.session_role {
-        let _ = write!(line, " role={}", name(facts.current_role));
+        let _ = write!(line, " role={}", name(&facts.current_role));
     }
     if let Some(address) = caller::client_address() {
         let _ = write!(line, " client={address}");
@@ -74,10 +73,9 @@ fn describe(facts: &Facts) -> String {
 }
 
 /// A role's name, quoted when it is more than a plain word.
-fn name(role: Oid) -> String {
-    let name = caller::role_name(role);
+fn name(name: &str) -> String {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if plain { name } else { quoted(&name) }
+    if plain { name.to_owned() } else { quoted(name) }
 }
 
 fn quoted(text: &str) -> String {

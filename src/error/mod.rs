@@ -43,7 +43,7 @@ pub enum Error {
     LockedChange(SchemaLocation),
     /// `expected_version` is not the current version.
     VersionConflict,
-    /// More elements than one call may bring; the setting or constant that says how many.
+    /// More than one call may bring or take away; how much that is.
     TooMany(&'static str),
     /// No usable master key.
     Sealed(SealedReason),

@@ -22,7 +22,7 @@ impl Error {
             Self::SchemaViolation(_) => "the profile breaks the user schema".into(),
             Self::LockedChange(_) => "a locked value of the profile would change".into(),
             Self::VersionConflict => "the user is not at the expected version".into(),
-            Self::TooMany(_) => "too many elements in one call".into(),
+            Self::TooMany(_) => "the call is over a limit".into(),
             Self::Sealed(reason) => format!("the vault is sealed: {reason}").into(),
             Self::StaleNormalizer => {
                 "lookup values were indexed by another version of the normaliser".into()
@@ -117,6 +117,7 @@ fn patch_hint(error: PatchError) -> &'static str {
         PatchError::TestFailed(_) => "The value is another one. Nothing was changed.",
         PatchError::TooManyOperations => "At most 1,000 operations in one patch.",
         PatchError::NotAnObject => "The profile must stay an object.",
+        PatchError::ReservedName => "Names that begin with $serde_json:: are not available.",
         PatchError::TooBig => "The setting databunker.max_profile_size is the limit.",
         PatchError::TooDeep => "At most 128 objects and arrays may be nested in each other.",
     }

@@ -48,6 +48,14 @@ impl Document {
             })
     }
 
+    /// About as many bytes as it takes.
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Form::Bytes(bytes) => bytes.len(),
+            Form::Text(text) => text.as_str().len(),
+        }
+    }
+
     fn from_bytes(
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), jsonb::NotCanonical>,
     ) -> Option<Self> {

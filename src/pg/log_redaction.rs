@@ -4,7 +4,8 @@ use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
 
 use bunker_core::redact::{
-    MASK, concerns_vault, may_call_vault, without_quoted, without_statement,
+    MASK, concerns_key, concerns_vault, may_call_vault, quotes_more_than, without_quoted,
+    without_statement,
 };
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -31,7 +32,7 @@ pub fn install() {
 unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
     // SAFETY: the report is PostgreSQL's own and ours to change until the hook returns.
     unsafe {
-        if guc::redact_logs() && concerned(&*report) {
+        if shows_key(&*report) || (guc::redact_logs() && concerned(&*report)) {
             redact(&mut *report);
         }
     }
@@ -41,19 +42,55 @@ unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
     }
 }
 
+/// Whether a report, such as that of a reload, tells a new value of a key setting. No setting of ours
+/// may let that through.
+fn shows_key(report: &pg_sys::ErrorData) -> bool {
+    // SAFETY: C strings or null.
+    unsafe {
+        [report.message, pg_sys::debug_query_string]
+            .into_iter()
+            .any(|text| text_of(text).is_some_and(|text| concerns_key(&text)))
+    }
+}
+
 /// Whether a report may hold personal data: of the statement that is running, or of another one that
 /// it tells of (the other side of a deadlock, a process that died).
 fn concerned(report: &pg_sys::ErrorData) -> bool {
     // SAFETY: the report's texts, and the current statement's, are C strings or null.
     unsafe {
         is_ours(report)
+            || is_fast_path(report)
             || text_of(pg_sys::debug_query_string).is_some_and(|text| may_call_vault(&text))
-            || text_of(report.message).is_some_and(|text| concerns_vault(&text))
+            || !is_about_connection(report)
+                && text_of(report.message).is_some_and(|text| concerns_vault(&text))
             || text_of(report.context).is_some_and(|text| concerns_vault(&text))
             || [report.detail, report.detail_log]
                 .into_iter()
                 .any(|detail| text_of(detail).is_some_and(|text| may_call_vault(&text)))
     }
+}
+
+/// Whether a client's input could not be read outside of any statement: that is the fast-path
+/// protocol (fastpath.c), which calls a function by its oid. Nobody can tell whose function it was.
+fn is_fast_path(report: &pg_sys::ErrorData) -> bool {
+    // The class of a SQLSTATE, as ERRCODE_TO_CATEGORY (elog.h) has it.
+    let class = |code: i32| code & 0xfff;
+    let data_exception = PgSqlErrorCode::ERRCODE_DATA_EXCEPTION as i32;
+    // SAFETY: reads the backend's state.
+    unsafe {
+        pg_sys::debug_query_string.is_null()
+            && pg_sys::MyBackendType == pg_sys::BackendType::B_BACKEND
+            && class(report.sqlerrcode) == class(data_exception)
+    }
+}
+
+/// Whether PostgreSQL reports that a client came or went (postinit.c, postgres.c). Such a line names
+/// role, database and application, which may begin like a function of ours: nobody must be able to
+/// hide his own connection that way.
+fn is_about_connection(report: &pg_sys::ErrorData) -> bool {
+    // SAFETY: a C string or null.
+    unsafe { text_of(report.funcname) }
+        .is_some_and(|name| name == "PerformAuthentication" || name == "log_disconnections")
 }
 
 /// Whether an error was raised by [`crate::error::Error::raise`]. Such a one quotes nothing; but the
@@ -65,13 +102,21 @@ fn is_ours(report: &pg_sys::ErrorData) -> bool {
 
 fn redact(report: &mut pg_sys::ErrorData) {
     report.hide_stmt = true;
-    // SAFETY: `message` is null or a C string of the report's own.
-    let message = unsafe { text_of(report.message) }.unwrap_or_default();
+    // SAFETY: null or C strings of the report's own; `message_id` is what PostgreSQL made the message
+    // from: in English, and with placeholders for what it quotes.
+    let (message, template) = unsafe { (text_of(report.message), text_of(report.message_id)) };
+    let (message, template) = (message.unwrap_or_default(), template.unwrap_or_default());
     let is_error = report.elevel >= PgLogLevel::WARNING as i32;
     let masked = if let Some(statement) = without_statement(&message) {
         Some(statement)
     } else if is_ours(report) {
         None
+    } else if let Some(statement) = without_statement(&template) {
+        // The same line in another language of lc_messages.
+        Some(statement)
+    } else if is_error && quotes_more_than(&template, &message) {
+        // So is this: who knows what that language quotes with.
+        Some(template)
     } else if is_error {
         // Raised by PostgreSQL, about the caller's text.
         without_quoted(&message)

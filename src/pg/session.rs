@@ -16,6 +16,16 @@ pub fn require_read_write(action: &CStr) {
     unsafe { pg_sys::PreventCommandIfReadOnly(action.as_ptr()) };
 }
 
+/// Keeps Rust's backtraces out of error reports, where they would stand as DETAIL: a client of the
+/// vault has no use for them, and the environment of the server decides about them otherwise.
+pub fn without_backtraces() {
+    // SAFETY: called while the library is loaded, in a process with one thread.
+    unsafe {
+        std::env::remove_var("RUST_BACKTRACE");
+        std::env::remove_var("RUST_LIB_BACKTRACE");
+    }
+}
+
 /// Gives PostgreSQL the chance to cancel; called in every long loop.
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();

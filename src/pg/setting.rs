@@ -66,6 +66,24 @@ pub unsafe extern "C-unwind" fn region_changed(_: *const c_char, _: *mut c_void)
     REGION_GENERATION.fetch_add(1, Relaxed);
 }
 
+/// The longest text that a caller may have written into each audit event.
+const MAX_FREE_TEXT: usize = 1_000;
+
+/// Check hook of the texts that callers put into the audit trail.
+///
+/// # Safety
+/// Called by PostgreSQL only, with a valid pointer to the new value.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn check_free_text(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: see above; null is "not set".
+    let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value).to_bytes()) };
+    text.is_none_or(|text| text.len() <= MAX_FREE_TEXT)
+}
+
 /// Check hook of `databunker.default_region`.
 ///
 /// # Safety

@@ -1,8 +1,10 @@
 //! New rows without SQL, many at a time: the road that COPY takes.
 //!
 //! Rows are collected and handed to the table together, then indexed one by one (CopyFrom in
-//! copyfrom.c): indexes, constraints and row triggers are kept as an INSERT keeps them. What is
-//! spared is parsing, planning, executor start-up, and a WAL record a row.
+//! copyfrom.c): indexes, unique constraints and AFTER ROW triggers are kept as an INSERT keeps them.
+//! Other constraints and other triggers are not: our tables have none but NOT NULL, which the types
+//! of the storage layer keep, and one that somebody adds must not count on creates. What is spared is
+//! parsing, planning, executor start-up, and a WAL record a row.
 
 use std::panic::AssertUnwindSafe;
 
@@ -65,7 +67,7 @@ impl Writer {
         }
     }
 
-    /// Adds a row, given the values of all its columns.
+    /// Adds a row, given the values of its first columns; further ones are NULL.
     pub fn insert(&mut self, values: &[Value<'_>]) -> Result<Result<(), UniqueViolation>> {
         if self.waiting == BATCH
             && let Err(violation) = self.flush()
@@ -76,14 +78,19 @@ impl Writer {
         // SAFETY: the slot has a place for each column of the table, as was checked; its values
         // live in the rows' memory until they are written.
         unsafe {
-            if values.len() != (*(*slot).tts_tupleDescriptor).natts as usize {
-                return Err(Error::Internal("a table of the schema bunker has other columns"));
+            let columns = (*(*slot).tts_tupleDescriptor).natts as usize;
+            if values.len() > columns {
+                return Err(Error::Internal("a table of the schema bunker lacks a column"));
             }
             let caller_memory = pg_sys::MemoryContextSwitchTo(self.row_memory);
             for (column, value) in values.iter().enumerate() {
                 let datum = value.copied_datum();
                 *(*slot).tts_isnull.add(column) = datum.is_none();
                 *(*slot).tts_values.add(column) = datum.unwrap_or(pg_sys::Datum::from(0));
+            }
+            // Columns that somebody added behind ours, and dropped again perhaps.
+            for column in values.len()..columns {
+                *(*slot).tts_isnull.add(column) = true;
             }
             pg_sys::MemoryContextSwitchTo(caller_memory);
             pg_sys::ExecStoreVirtualTuple(slot);

@@ -16,8 +16,10 @@ use crate::storage::lookup::{self, Target};
 use crate::storage::lookup_kind as table;
 use crate::storage::record::{self, Record};
 
-/// Users that are read at a time.
-const BATCH: i32 = 1_000;
+/// Users that are read at a time, profiles and all: bounds the memory.
+const BATCH: i32 = 100;
+/// The most kinds there can be: a record repeats one digest of each, and has to fit into a page.
+const MAX_KINDS: usize = 64;
 /// The longest name of a kind.
 const MAX_NAME: usize = 31;
 /// Kinds that exist without being added.
@@ -91,9 +93,11 @@ fn check_name(name: &str) -> Result<()> {
 
 /// `Some(0)` when the kind is there already, as asked for.
 fn existing(name: &str, path: &str, normalizer: Normalizer) -> Result<Option<i64>> {
-    let Some(row) =
-        table::read(i32::from(normalize::VERSION))?.into_iter().find(|row| row.name == name)
-    else {
+    let kinds = table::read(i32::from(normalize::VERSION))?;
+    let Some(row) = kinds.iter().find(|row| row.name == name) else {
+        if kinds.len() >= MAX_KINDS {
+            return Err(Error::TooMany("At most 64 lookup kinds."));
+        }
         return Ok(None);
     };
     if row.path == path && row.normalizer == normalizer.as_str() {

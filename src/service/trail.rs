@@ -16,6 +16,9 @@ use crate::storage::{record, record_version};
 /// Events about a user, who may have been forgotten (then his token names him); newest first.
 pub fn of_user(kind: &str, value: &str, before: Option<i64>, rows: i32) -> Result<Vec<Event>> {
     let rows = check_page(rows)?;
+    if let Some(token) = UserRef::as_token(kind, value)? {
+        return audit::of_user(&token, before, rows);
+    }
     match UserRef::resolve(&Snapshot::of_caller(), kind, value)?.target {
         Some(target) => audit::of_user(&target.token, before, rows),
         None => Ok(Vec::new()),

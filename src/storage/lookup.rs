@@ -74,10 +74,11 @@ pub fn insert<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Result<Result<(), 
     Ok(writer.finish().map(drop).map_err(|UniqueViolation(position)| position))
 }
 
-/// Removes entries of a user.
-pub fn delete(token: &Uuid, entries: &[Entry]) -> Result<()> {
+/// Removes entries of a user; how many there were.
+pub fn delete(token: &Uuid, entries: &[Entry]) -> Result<usize> {
+    let mut removed = 0;
     for entry in entries {
-        sql::run(
+        removed += sql::run(
             "DELETE FROM bunker.lookup
               WHERE kind OPERATOR(pg_catalog.=) $1
                 AND digest OPERATOR(pg_catalog.=) $2
@@ -85,7 +86,7 @@ pub fn delete(token: &Uuid, entries: &[Entry]) -> Result<()> {
             &[Value::Int2(entry.kind), Value::Bytes(&entry.digest), Value::Uuid(token)],
         )?;
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Removes whatever leads to a user, without knowing his digests: for a record that is damaged.

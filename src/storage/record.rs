@@ -129,6 +129,39 @@ pub fn lock(token: &Uuid) -> Result<Option<Record>> {
     sql::written_row(COLUMNS_FOR_UPDATE, &[Value::Uuid(token)], read)
 }
 
+/// A user without his profile.
+pub struct Summary {
+    /// The user token.
+    pub token: Uuid,
+    /// The current version.
+    pub version: i32,
+    /// When he was created.
+    pub created_at: i64,
+    /// When the current version was made.
+    pub updated_at: i64,
+}
+
+/// The same as [`page`], without reading the profiles.
+pub fn summaries(after: Option<&Uuid>, limit: i32) -> Result<Vec<Summary>> {
+    sql::rows(
+        "SELECT r.token, r.version, r.created_at, r.updated_at
+           FROM bunker.record AS r
+          WHERE r.forgotten_at IS NULL
+            AND ($1 IS NULL OR r.token OPERATOR(pg_catalog.>) $1)
+          ORDER BY r.token
+          LIMIT $2",
+        &[Value::uuid(after), Value::Int4(limit)],
+        |row| {
+            Ok(Summary {
+                token: row.get(1)?,
+                version: row.get(2)?,
+                created_at: row.time(3)?,
+                updated_at: row.time(4)?,
+            })
+        },
+    )
+}
+
 /// Up to `limit` living users after a token, in the order of tokens.
 pub fn page(after: Option<&Uuid>, limit: i32) -> Result<Vec<Record>> {
     sql::rows(
@@ -172,7 +205,7 @@ pub fn update(record: &Record) -> Result<()> {
             record.sealed.as_deref().map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
         ],
     )
-    .map(|_| ())
+    .and_then(one_row)
 }
 
 /// Turns a user into a tombstone that holds `record`'s preserved values.
@@ -190,7 +223,7 @@ pub fn forget(record: &Record) -> Result<()> {
             record.sealed.as_deref().map_or(Value::Null(pgrx::pg_sys::BYTEAOID), Value::Bytes),
         ],
     )
-    .map(|_| ())
+    .and_then(one_row)
 }
 
 /// Whether there is any user, or tombstone.
@@ -213,4 +246,10 @@ pub fn count() -> Result<(i64, i64)> {
 
 fn given_out_twice(_: UniqueViolation) -> Error {
     Error::Internal("a random token was given out twice")
+}
+
+/// The row was locked before. If a policy or a trigger kept it from being changed, the blind index
+/// and the record would part ways unnoticed.
+fn one_row(affected: usize) -> Result<()> {
+    if affected == 1 { Ok(()) } else { Err(Error::Internal("a user's row could not be changed")) }
 }

@@ -14,6 +14,19 @@ pub fn concerns_vault(text: &str) -> bool {
     MARKS.into_iter().any(|mark| find(text, mark).is_some())
 }
 
+/// Whether a text names a setting that tells where the master key is, or what it is.
+pub fn concerns_key(text: &str) -> bool {
+    ["databunker.master_key", "databunker.previous_master_key"]
+        .into_iter()
+        .any(|name| find(text, name).is_some())
+}
+
+/// Whether a message has lost quotation marks of the English text it was made from, by translation.
+pub fn quotes_more_than(template: &str, message: &str) -> bool {
+    let marks = |text: &str| text.matches('"').count();
+    marks(template) > marks(message)
+}
+
 /// Whether a statement calls the vault, or may do so: `EXECUTE name (…)` does not tell.
 pub fn may_call_vault(statement: &str) -> bool {
     concerns_vault(statement) || executes_prepared(statement)

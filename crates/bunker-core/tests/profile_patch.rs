@@ -276,3 +276,19 @@ fn errors_tell_nothing_of_paths_or_values() {
         assert!(!format!("{error} {error:?}").contains(secret), "{patch}");
     }
 }
+
+#[test]
+fn no_path_makes_a_member_that_could_not_be_read_back() {
+    let name = "$serde_json::private::Number";
+    for (document, patch) in [
+        (r#"{"a":{}}"#, format!(r#"[{{"op":"add","path":"/a/{name}","value":"12"}}]"#)),
+        (r#"{"a":[1]}"#, format!(r#"[{{"op":"copy","from":"/a","path":"/{name}"}}]"#)),
+        (r#"{"a":[{}]}"#, format!(r#"[{{"op":"move","from":"/a","path":"/{name}"}}]"#)),
+    ] {
+        assert_eq!(patched(document, &patch), Err(PatchError::ReservedName), "{patch}");
+    }
+    let removed = format!(
+        r#"[{{"op":"add","path":"/{name}","value":1}},{{"op":"remove","path":"/{name}"}}]"#
+    );
+    assert_eq!(patched("{}", &removed), Ok(json("{}")));
+}

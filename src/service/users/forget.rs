@@ -1,5 +1,6 @@
 //! Forget-me: everything that can be opened goes, a tombstone stays.
 
+use bunker_core::profile::UserSchema;
 use pgrx::Uuid;
 
 use super::reference::still_meant;
@@ -33,7 +34,10 @@ pub fn forget(kind: &str, value: &str) -> Result<bool> {
 
 fn bury(keys: &Keys, record: &Record) -> Result<()> {
     let version = record.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
-    let preserved = match preserved(keys, record) {
+    // Before the record is opened: without the schema nobody knows what has to be preserved, and that
+    // is no reason to lose it.
+    let schema = schema::current()?;
+    let preserved = match preserved(keys, record, schema.as_deref()) {
         Ok(values) => {
             lookup::delete(&record.token, &digests::decode(&record.digests)?)?;
             values
@@ -64,10 +68,14 @@ fn bury(keys: &Keys, record: &Record) -> Result<()> {
 }
 
 /// The values that the schema wants preserved, as JSON text.
-fn preserved(keys: &Keys, record: &Record) -> Result<Option<zeroize::Zeroizing<String>>> {
+fn preserved(
+    keys: &Keys,
+    record: &Record,
+    schema: Option<&UserSchema>,
+) -> Result<Option<zeroize::Zeroizing<String>>> {
     let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
     let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
-    let Some(schema) = schema::current()? else {
+    let Some(schema) = schema else {
         return Ok(None);
     };
     let values = schema.preserved(&stored_profile(&text)?);

@@ -11,7 +11,10 @@ use crate::pg::scan::Snapshot;
 use crate::pg::{session, time};
 use crate::service::digests;
 use crate::storage::lookup::{self, Entry, Target};
-use crate::storage::record::{self, Record, View};
+use crate::storage::record::{self, Summary, View};
+
+/// The most that one call may return: all of it is in memory at once, three times over.
+const MAX_BULK_BYTES: usize = 256 << 20;
 
 /// The user as `{"token","profile","version","created_at","updated_at"}`.
 pub fn lookup(kind: &str, value: &str) -> Result<Option<Document>> {
@@ -48,10 +51,15 @@ pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Document)>> {
         return Ok(Vec::new());
     };
     let snapshot = Snapshot::of_caller();
-    let mut found = Vec::with_capacity(tokens.len());
+    let mut found = Vec::new();
+    let mut bytes = 0;
     for token in tokens {
         session::check_for_interrupts();
         if let Some(profile) = get_with(&snapshot, &keys, token)? {
+            bytes += profile.size();
+            if bytes > MAX_BULK_BYTES {
+                return Err(Error::TooMany("At most 256 MB of profiles in one call."));
+            }
             found.push((*token, profile));
         }
     }
@@ -77,8 +85,8 @@ pub fn find_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
 }
 
 /// Tokens and versions of living users, a page at a time.
-pub fn list(after: Option<&Uuid>, max_rows: i32) -> Result<Vec<Record>> {
-    record::page(after, check_page(max_rows)?)
+pub fn list(after: Option<&Uuid>, max_rows: i32) -> Result<Vec<Summary>> {
+    record::summaries(after, check_page(max_rows)?)
 }
 
 /// A page size that makes sense.

@@ -31,8 +31,7 @@ impl UserRef {
     /// # Errors
     /// A bad kind, a malformed token, a value without a normal form; sealed.
     pub fn resolve(snapshot: &Snapshot, kind: &str, value: &str) -> Result<Self> {
-        if kind == TOKEN {
-            let token = parse_token(value)?;
+        if let Some(token) = Self::as_token(kind, value)? {
             let keys = keyring::for_reading()?;
             let target = Some(Target { token, place: None });
             return Ok(Self { target, entry: None, keys });
@@ -52,6 +51,11 @@ impl UserRef {
         Ok(Self { target, entry: Some(entry), keys: Some(keys) })
     }
 
+    /// The token that names a user by itself, without any key: of a tombstone, or in a sealed vault.
+    pub fn as_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
+        if kind == TOKEN { parse_token(value).map(Some) } else { Ok(None) }
+    }
+
     /// Resolves a user for a change: there has to be one.
     pub fn resolve_existing(kind: &str, value: &str) -> Result<(Uuid, Option<Entry>, Rc<Keys>)> {
         let user = Self::resolve(&Snapshot::of_caller(), kind, value)?;
@@ -62,7 +66,7 @@ impl UserRef {
     }
 }
 
-/// A uuid in any spelling that PostgreSQL takes.
+/// A uuid as RFC 9562 writes it, with or without hyphens, or in braces.
 fn parse_token(value: &str) -> Result<Uuid> {
     uuid::Uuid::try_parse(value.trim())
         .map(|token| Uuid::from_bytes(token.into_bytes()))

@@ -96,7 +96,9 @@ fn reindex(kinds: &Kinds, token: &Uuid, old: &[Entry], new: &[Entry]) -> Result<
         .filter(|entry| !old.contains(entry))
         .map(|&entry| lookup::Row { entry, target: Target { token: *token, place: None } })
         .collect();
-    lookup::delete(token, &gone)?;
+    if lookup::delete(token, &gone)? != gone.len() {
+        return Err(Error::Damaged("a lookup entry"));
+    }
     if added.is_empty() {
         return Ok(());
     }

@@ -102,3 +102,14 @@ fn names_the_number_marker(text: &str) -> bool {
     text.match_indices(NUMBER_MARKER)
         .any(|(start, marker)| text[start + marker.len()..].trim_start().starts_with(':'))
 }
+
+/// The same of a document that was put together here: what it has could be stored, but not read.
+fn has_reserved_name(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            name == NUMBER_MARKER.trim_matches('"') || has_reserved_name(value)
+        }),
+        Value::Array(items) => items.iter().any(has_reserved_name),
+        _ => false,
+    }
+}

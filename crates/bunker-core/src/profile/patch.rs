@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     ProfileError,
     equality::same_json,
+    has_reserved_name,
     limits::{Limits, depth, size_within},
     parse_json,
 };
@@ -37,6 +38,8 @@ pub enum PatchError {
     TooManyOperations,
     /// The result is not a JSON object.
     NotAnObject,
+    /// A path of the patch made a member with the one name that the JSON reader keeps for itself.
+    ReservedName,
     /// The result, or a step on the way to it, is too big.
     TooBig,
     /// The result, or a step on the way to it, is nested too deeply.
@@ -52,6 +55,7 @@ impl fmt::Display for PatchError {
             Self::TestFailed(index) => write!(f, "patch operation {index} failed its test"),
             Self::TooManyOperations => f.write_str("patch has too many operations"),
             Self::NotAnObject => f.write_str("patched profile is not a JSON object"),
+            Self::ReservedName => f.write_str("patched profile has a member with a reserved name"),
             Self::TooBig => f.write_str("patched profile is too big"),
             Self::TooDeep => f.write_str("patched profile is nested too deeply"),
         }
@@ -96,6 +100,10 @@ fn check_result(patched: &Value, limits: &Limits) -> Result<(), PatchError> {
     }
     if depth(patched) > limits.max_depth {
         return Err(PatchError::TooDeep);
+    }
+    // Reading the patch refuses such a member, but not a path that makes one.
+    if has_reserved_name(patched) {
+        return Err(PatchError::ReservedName);
     }
     size_within(patched, limits.max_bytes).map(drop).ok_or(PatchError::TooBig)
 }
