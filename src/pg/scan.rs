@@ -91,22 +91,27 @@ impl Row {
 
 /// What a look-up sees: what the caller's statement sees, and the changes that its own transaction
 /// has made since.
-pub struct Snapshot(pg_sys::Snapshot);
+pub struct Snapshot {
+    snapshot: pg_sys::Snapshot,
+    pushed: bool,
+}
 
 impl Snapshot {
-    /// Takes the caller's snapshot, brought up to date with his own changes.
+    /// The caller's snapshot, brought up to date with his own changes if there are any.
     pub fn of_caller() -> Self {
-        // SAFETY: an SQL-callable function runs under an active snapshot; without one (a trigger at
-        // commit, say) the transaction's own is as good. Popped on drop.
+        // SAFETY: an SQL-callable function runs under an active snapshot, which stays active until it
+        // returns; without one (a trigger at commit, say) the transaction's own is as good. What is
+        // pushed here is popped on drop.
         unsafe {
-            let current = if pg_sys::ActiveSnapshotSet() {
-                pg_sys::GetActiveSnapshot()
-            } else {
-                pg_sys::GetTransactionSnapshot()
-            };
+            let active = pg_sys::ActiveSnapshotSet();
+            let current =
+                if active { pg_sys::GetActiveSnapshot() } else { pg_sys::GetTransactionSnapshot() };
+            if active && (*current).curcid == pg_sys::GetCurrentCommandId(false) {
+                return Self { snapshot: current, pushed: false };
+            }
             pg_sys::PushCopiedSnapshot(current);
             pg_sys::UpdateActiveSnapshotCommandId();
-            Self(pg_sys::GetActiveSnapshot())
+            Self { snapshot: pg_sys::GetActiveSnapshot(), pushed: true }
         }
     }
 }
@@ -114,7 +119,7 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         // When PostgreSQL unwinds an error, the end of the (sub)transaction pops it.
-        if !std::thread::panicking() {
+        if self.pushed && !std::thread::panicking() {
             // SAFETY: pushed in `of_caller`; scopes nest, so it is on top again.
             unsafe { pg_sys::PopActiveSnapshot() };
         }
@@ -136,7 +141,7 @@ pub fn find<R>(
     unsafe {
         let index = pg_sys::index_open(index_oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
         let slot = pg_sys::table_slot_create(open.as_ptr(), std::ptr::null_mut());
-        let scan = begin_scan(open.as_ptr(), index, snapshot.0, keys.len());
+        let scan = begin_scan(open.as_ptr(), index, snapshot.snapshot, keys.len());
         let (keys_ptr, none) = (scan_keys.as_mut_ptr(), std::ptr::null_mut());
         pg_sys::index_rescan(scan, keys_ptr, keys.len() as i32, none, 0);
         let found =
@@ -172,7 +177,8 @@ pub fn at_place<R>(
             return Ok(None);
         }
         let slot = pg_sys::table_slot_create(relation, std::ptr::null_mut());
-        let found = pg_sys::table_tuple_fetch_row_version(relation, &mut place, snapshot.0, slot);
+        let found =
+            pg_sys::table_tuple_fetch_row_version(relation, &mut place, snapshot.snapshot, slot);
         let result = found.then(|| {
             pg_sys::slot_getallattrs(slot);
             read(&Row { slot })
