@@ -1,12 +1,13 @@
 """The measurements: a server with default durability, filled, then timed contender by contender."""
 
+import operator
 import statistics
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contenders import AUDIT_TABLES, CONTENDERS, DATABUNKER, Contender
+from contenders import AUDIT_TABLES, CONTENDERS, DATABUNKER, PLAIN, Contender
 from harness import Cluster, pgbench
 
 HERE = Path(__file__).parent
@@ -30,9 +31,11 @@ class Plan:
 
 @dataclass
 class Figures:
-    """Medians by contender name: per second, by (operation, clients), and bytes per user."""
+    """Medians by contender name: per second and against plain SQL, by (operation, clients), and bytes
+    per user."""
 
     rates: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    ratios: dict[tuple[str, str, int], float] = field(default_factory=dict)
     bulk: dict[str, float] = field(default_factory=dict)
     bytes_per_user: dict[str, float] = field(default_factory=dict)
     audit_bytes_per_event: float = 0.0
@@ -108,7 +111,12 @@ def _measure_rates(server: Cluster, plan: Plan, figures: Figures, progress) -> N
                 key = (contender.name, "create", clients)
                 samples[key].append(_run(server, plan, contender, "create", clients, base))
             base += RUN_SPAN
-    figures.rates = {key: statistics.median(several) for key, several in samples.items()}
+    for key, several in samples.items():
+        _, operation, count = key
+        plain = samples[PLAIN.name, operation, count]
+        figures.rates[key] = statistics.median(several)
+        # Turn by turn: what slows the machine down for a while slows both.
+        figures.ratios[key] = statistics.median(map(operator.truediv, several, plain))
 
 
 def _run(server: Cluster, plan: Plan, contender: Contender, operation: str, clients: int,

@@ -30,8 +30,8 @@ def _preamble(figures: Figures, plan: Plan) -> str:
         f"{platform.machine()}, default durability (fsync on). {plan.users:,} users with profiles "
         "of about 300 bytes; pgbench with prepared statements over the unix socket, on the same "
         f"machine. Each figure is the median of {REPETITIONS} runs of {plan.seconds} s in which "
-        "the contenders took turns. Machines differ and drift: only ratios inside one run carry "
-        "over.\n\n"
+        "the contenders took turns, each ratio that of the turns' ratios. Machines differ and drift: "
+        "only ratios inside one run carry over.\n\n"
         "Plain SQL is a SELECT by a unique column, and an INSERT with three unique columns and a "
         "uuid key. The pgcrypto contenders are plpgsql functions with keyed blind indexes; they "
         "authenticate nothing, normalise nothing and have one key for all rows. pgsodium is not "
@@ -53,8 +53,7 @@ def _rate_cell(figures: Figures, plan: Plan, name: str, operation: str) -> str:
     if (name, operation, plan.clients[0]) not in figures.rates:
         return "as above"
     rates = [figures.rates[name, operation, n] for n in plan.clients]
-    plain = [figures.rates[PLAIN.name, operation, n] for n in plan.clients]
-    ratios = " / ".join(f"{rate / base:.2f}" for rate, base in zip(rates, plain, strict=True))
+    ratios = " / ".join(f"{figures.ratios[name, operation, n]:.2f}" for n in plan.clients)
     return f"{ratios} ({' / '.join(f'{rate:,.0f}' for rate in rates)} a second)"
 
 
