@@ -68,7 +68,8 @@ fn cached() -> Option<Rc<Keys>> {
     })
 }
 
-/// The keys of a vault that has been used; `None` when there is no keyring yet, and so no data.
+/// The keys of a vault that has been used; `None` when there is no keyring yet, and so no data: a
+/// read finds nothing then, and must not write a keyring.
 ///
 /// # Errors
 /// Sealed when there is no usable master key, or a wrong one; damaged when an entry was altered.
@@ -108,13 +109,6 @@ pub fn for_writing() -> Result<Rc<Keys>> {
         create(&source::load().map_err(Error::Sealed)?)?;
     }
     existing()?.ok_or(Error::Internal("the keyring could not be created"))
-}
-
-/// The keys for a read, when there are data at all.
-///
-/// A vault without a keyring holds nothing that could be found, and a read must not write one.
-pub fn for_reading() -> Result<Option<Rc<Keys>>> {
-    existing()
 }
 
 fn create(master: &MasterKey) -> Result<()> {

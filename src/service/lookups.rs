@@ -11,7 +11,7 @@ use crate::pg::progress::Progress;
 use crate::pg::session;
 use crate::service::digests;
 use crate::service::kinds::{self, Kind};
-use crate::service::users::{open_profile, seal_profile, stored_profile};
+use crate::service::users::{open_record, seal_profile, stored_profile};
 use crate::storage::lookup::{self, Target};
 use crate::storage::lookup_kind as table;
 use crate::storage::record::{self, Record};
@@ -131,8 +131,7 @@ fn index_users(keys: &Keys, kind: &Kind) -> Result<i64> {
 
 /// Gives a user his entry of a kind; whether he has one.
 fn index_user(keys: &Keys, kind: &Kind, record: Record) -> Result<bool> {
-    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
-    let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
+    let text = open_record(keys, &record)?;
     let value = stored_profile(&text)?;
     let entry = match profile::value_at(&value, &kind.pointer)? {
         Some(value) => Some(kind.fresh_entry(keys.index(), &value)?),

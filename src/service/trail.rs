@@ -63,8 +63,7 @@ fn profile_at(token: &Uuid, version: i32) -> Result<Value> {
     if version < 1 || !record::exists(&Snapshot::of_caller(), token)? {
         return Ok(Value::Null);
     }
-    let (Some(keys), Some(found)) =
-        (keyring::for_reading()?, record_version::find(token, version)?)
+    let (Some(keys), Some(found)) = (keyring::existing()?, record_version::find(token, version)?)
     else {
         return Ok(Value::Null);
     };

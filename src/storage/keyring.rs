@@ -19,7 +19,7 @@ pub struct Entry {
     pub sealed: Vec<u8>,
 }
 
-/// All entries, by purpose and rising version.
+/// All entries, by rising version.
 pub fn read() -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     scan::read_all(&TABLE, |row| {

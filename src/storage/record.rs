@@ -117,16 +117,17 @@ pub fn insert<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Vec<P
     writer.finish().map_err(given_out_twice)
 }
 
-const COLUMNS_FOR_UPDATE: &str =
-    "SELECT r.token, r.created_at, r.updated_at, r.forgotten_at IS NOT NULL, r.version,
+/// Reads a user, or a tombstone, and keeps others from changing him until the transaction ends.
+pub fn lock(token: &Uuid) -> Result<Option<Record>> {
+    sql::written_row(
+        "SELECT r.token, r.created_at, r.updated_at, r.forgotten_at IS NOT NULL, r.version,
             r.changed_by, r.digests, r.sealed
        FROM bunker.record AS r
       WHERE r.token OPERATOR(pg_catalog.=) $1
-        FOR UPDATE";
-
-/// Reads a user, or a tombstone, and keeps others from changing him until the transaction ends.
-pub fn lock(token: &Uuid) -> Result<Option<Record>> {
-    sql::written_row(COLUMNS_FOR_UPDATE, &[Value::Uuid(token)], read)
+        FOR UPDATE",
+        &[Value::Uuid(token)],
+        read,
+    )
 }
 
 /// A user without his profile.

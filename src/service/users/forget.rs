@@ -5,7 +5,7 @@ use pgrx::Uuid;
 
 use super::reference::still_meant;
 use super::sealed::{open_tombstone, seal_tombstone};
-use super::{UserRef, open_profile, stored_profile};
+use super::{UserRef, open_record, stored_profile};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
@@ -73,8 +73,7 @@ fn preserved(
     record: &Record,
     schema: Option<&UserSchema>,
 ) -> Result<Option<zeroize::Zeroizing<String>>> {
-    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
-    let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
+    let text = open_record(keys, record)?;
     let Some(schema) = schema else {
         return Ok(None);
     };
@@ -87,7 +86,7 @@ pub fn tombstone(token: &Uuid) -> Result<Option<Jsonb>> {
     let Some(record) = record::find_tombstone(token)? else {
         return Ok(None);
     };
-    let preserved = match (&record.sealed, keyring::for_reading()?) {
+    let preserved = match (&record.sealed, keyring::existing()?) {
         (Some(sealed), Some(keys)) => open_tombstone(&keys, token, record.version, sealed)?,
         _ => zeroize::Zeroizing::new(String::from("null")),
     };

@@ -12,7 +12,7 @@ pub use create::{create, create_many};
 pub use forget::{forget, tombstone};
 pub use read::{check_page, find_token, get, get_many, list, lookup};
 pub use reference::UserRef;
-pub use sealed::{open_profile, seal_profile, stored_profile};
+pub use sealed::{open_profile, open_record, seal_profile, stored_profile};
 pub use update::update;
 pub use versions::{version, versions};
 

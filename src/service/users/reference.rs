@@ -32,7 +32,7 @@ impl UserRef {
     /// A bad kind, a malformed token, a value without a normal form; sealed.
     pub fn resolve(snapshot: &Snapshot, kind: &str, value: &str) -> Result<Self> {
         if let Some(token) = Self::as_token(kind, value)? {
-            let keys = keyring::for_reading()?;
+            let keys = keyring::existing()?;
             let target = Some(Target { token, place: None });
             return Ok(Self { target, entry: None, keys });
         }
@@ -41,7 +41,7 @@ impl UserRef {
         if value.trim().is_empty() {
             return Err(Error::BadValue(NormalizeError::Blank));
         }
-        let Some(keys) = keyring::for_reading()? else {
+        let Some(keys) = keyring::existing()? else {
             // Nothing can be found, but a value that never could must still be refused.
             kind.normalize(value)?;
             return Ok(Self { target: None, entry: None, keys: None });

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::keyring::Keys;
+use crate::storage::record::Record;
 
 /// Table and field of a living user's profile, and of its former versions: a version keeps its
 /// bytes when it moves from one table to the other.
@@ -45,6 +46,12 @@ pub fn open_profile(
 ) -> Result<Zeroizing<String>> {
     let binding = binding(PROFILE, token, version, digests);
     into_text(keys.data_key(sealed)?.open(&binding, sealed)?)
+}
+
+/// Opens the profile of a living user's record.
+pub fn open_record(keys: &Keys, record: &Record) -> Result<Zeroizing<String>> {
+    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
+    open_profile(keys, &record.token, record.version, &record.digests, sealed)
 }
 
 /// Seals the preserved values of a forgotten user.

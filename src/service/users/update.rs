@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::create::duplicate;
 use super::reference::still_meant;
-use super::{UserRef, open_profile, seal_profile, stored_profile};
+use super::{UserRef, open_record, seal_profile, stored_profile};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc;
@@ -40,8 +40,7 @@ pub fn update(kind: &str, value: &str, patch: &Jsonb, expected: Option<i32>) -> 
 /// The profile before and after the patch.
 fn patched(keys: &Keys, record: &Record, patch: &Jsonb) -> Result<(Value, Value)> {
     let limits = guc::limits();
-    let sealed = record.sealed.as_deref().ok_or(Error::Damaged("a stored record"))?;
-    let text = open_profile(keys, &record.token, record.version, &record.digests, sealed)?;
+    let text = open_record(keys, record)?;
     // A profile that was taken under a higher limit must still be changeable, say into a smaller.
     let old = stored_profile(&text)?;
     let patch = profile::parse_patch(patch.as_str(), &limits)?;
