@@ -14,6 +14,7 @@ use bunker_core::crypto::{
     Binding, EntryId, IndexKey, MasterKey, Purpose, RandomPool, WrappingKey,
 };
 use bunker_core::secret::SecretKey;
+use bunker_core::trail::{Event, TrailKey};
 
 const ROUNDS: usize = 15;
 const OPERATIONS: u32 = 5_000;
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     random_bytes();
     records()?;
     digests()?;
+    events()?;
     keyring()
 }
 
@@ -59,6 +61,25 @@ fn records() -> Result<(), Box<dyn Error>> {
 fn digests() -> Result<(), Box<dyn Error>> {
     let key = IndexKey::new(&SecretKey::random()?);
     time("lookup digest", || key.digest("email", black_box("ada.lovelace@example.org")));
+    Ok(())
+}
+
+fn events() -> Result<(), Box<dyn Error>> {
+    let key = TrailKey::new(1, &SecretKey::random()?);
+    let event = Event {
+        id: 1,
+        at: 2,
+        token: Some([7; 16]),
+        version: None,
+        action: "lookup",
+        status: "ok",
+        actor: r#"billing role=bunker_app client=192.0.2.7 application="billing""#,
+        kind: Some("email"),
+        app: None,
+        reason: Some("invoice 4711"),
+        message: None,
+    };
+    time("MAC of an audit event", || key.event_mac(black_box(&event)));
     Ok(())
 }
 

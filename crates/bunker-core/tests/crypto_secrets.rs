@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 
 use bunker_core::crypto::{IndexKey, MasterKey, RandomPool, WrappingKey};
 use bunker_core::secret::SecretKey;
+use bunker_core::trail::TrailKey;
 
 /// Fails to compile when the type has the trait: the second blanket implementation then makes the
 /// type of the underscore ambiguous.
@@ -26,4 +27,5 @@ never!(SecretKey: Debug, Display, Clone, PartialEq);
 never!(MasterKey: Debug, Display, Clone, PartialEq);
 never!(WrappingKey: Debug, Display, Clone, PartialEq);
 never!(IndexKey: Debug, Display, Clone, PartialEq);
+never!(TrailKey: Debug, Display, Clone, PartialEq);
 never!(RandomPool: Debug, Display, Clone, PartialEq);

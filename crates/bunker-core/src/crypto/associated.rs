@@ -9,6 +9,6 @@ pub(super) fn push_prefixed(out: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// The length of a field in bytes, as a 64-bit big-endian number.
-pub(super) fn length_prefix(field: &[u8]) -> [u8; 8] {
+pub(crate) fn length_prefix(field: &[u8]) -> [u8; 8] {
     (field.len() as u64).to_be_bytes()
 }

@@ -1,20 +1,17 @@
 //! The blind index: keyed digests by which a value is found without being stored.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use super::associated::length_prefix;
-use crate::secret::{KEY_LEN, SecretKey};
+use super::mac;
+use crate::secret::SecretKey;
 
 /// Length of a lookup digest, in bytes.
 pub const DIGEST_LEN: usize = 32;
 
 /// Sets these digests apart from any other use the key could ever be put to.
 const LABEL: &[u8] = b"databunker/v1/lookup";
-
-/// Block length of SHA-256, to which HMAC pads its key (RFC 2104 section 2).
-const BLOCK_LEN: usize = 64;
 
 /// The key of the blind index, with HMAC's key schedule done once.
 ///
@@ -28,13 +25,7 @@ impl IndexKey {
     /// Prepares the index key. Keep the result: this costs more than a digest.
     #[must_use]
     pub fn new(key: &SecretKey) -> Self {
-        // HMAC pads a key shorter than its block with zeros; doing so here takes the one
-        // constructor that cannot fail.
-        let mut block = Zeroizing::new([0; BLOCK_LEN]);
-        block[..KEY_LEN].copy_from_slice(key.expose());
-        let mut keyed = Hmac::<Sha256>::new((&*block).into());
-        keyed.update(LABEL);
-        Self { keyed }
+        Self { keyed: mac::keyed(key, LABEL) }
     }
 
     /// The lookup digest of a normalised value: HMAC-SHA-256 (RFC 2104) over the label and the

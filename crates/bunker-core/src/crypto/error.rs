@@ -1,20 +1,6 @@
 //! What can go wrong, in constant words: no error here has room for a value, a digest or a key.
 
-use std::error::Error;
-use std::fmt;
-
-/// Implements `Display` with one constant sentence per variant, and `Error`.
-macro_rules! constant_text {
-    ($error:ident { $($variant:pat => $text:literal),+ $(,)? }) => {
-        impl fmt::Display for $error {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(match self { $($variant => $text),+ })
-            }
-        }
-
-        impl Error for $error {}
-    };
-}
+use crate::constant_text::constant_text;
 
 /// Why nothing could be sealed or derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,15 +14,16 @@
 //! Every byte of every format is written down in `docs/FORMAT.md`, with vectors the tests read.
 
 mod aead;
-mod associated;
+pub(crate) mod associated;
 pub mod blind_index;
 pub mod envelope;
 mod error;
 mod kdf;
+pub(crate) mod mac;
 pub mod master;
 pub mod random;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use blind_index::IndexKey;
 pub use envelope::{Binding, WrappingKey};

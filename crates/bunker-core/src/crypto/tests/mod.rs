@@ -7,6 +7,6 @@ mod commitment;
 mod reproduce;
 mod rfc;
 #[path = "../../../tests/crypto_common/mod.rs"]
-mod vectors;
+pub(crate) mod vectors;
 mod wiping;
 mod wycheproof;
