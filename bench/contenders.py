@@ -86,10 +86,22 @@ DATABUNKER = Contender(
     tables="relnamespace = 'bunker'::regnamespace AND relname !~ '^audit'",
 )
 
+DATABUNKER_ASYNC = Contender(
+    name="databunker_async",
+    title="… `audit_reads = async`",
+    lookup=DATABUNKER.lookup,
+    create=None,
+    bulk=None,
+    user="bench_async",
+)
+
+PLAIN_AUDIT = _by_functions("plain_audit", "plain SQL, with the audit INSERT")
+
 CONTENDERS = (
     PLAIN,
-    _by_functions("plain_audit", "plain SQL, with the audit INSERT"),
+    PLAIN_AUDIT,
     DATABUNKER,
+    DATABUNKER_ASYNC,
     _by_functions("raw", "pgcrypto raw AES-CBC and HMAC"),
     _by_functions("raw_audit", "… with the audit INSERT"),
     _by_functions("pgp", "pgcrypto `pgp_sym_encrypt` and HMAC"),

@@ -7,14 +7,17 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contenders import AUDIT_TABLES, CONTENDERS, DATABUNKER, PLAIN, Contender
+from contenders import AUDIT_TABLES, CONTENDERS, DATABUNKER, PLAIN, PLAIN_AUDIT, Contender
 from harness import Cluster, pgbench
 
 HERE = Path(__file__).parent
 DATABASE = "bench"
 REPETITIONS = 3
 # Durability is the server's default. Checkpoints are made between the runs, not in one of them.
-SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h",
+            "databunker.bulk_read_limit": "0"}
+# Users that one join reads.
+JOINED = 10_000
 # People that one pgbench run may create at most; runs count on from here, past the loaded ones.
 RUN_SPAN = 10_000_000
 
@@ -32,10 +35,12 @@ class Plan:
 @dataclass
 class Figures:
     """Medians by contender name: per second and against plain SQL, by (operation, clients), and bytes
-    per user."""
+    per user. `audited`: the vault's look-ups, against plain SQL that writes an audit row."""
 
     rates: dict[tuple[str, str, int], float] = field(default_factory=dict)
     ratios: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    audited: dict[int, float] = field(default_factory=dict)
+    join_seconds: float = 0.0
     bulk: dict[str, float] = field(default_factory=dict)
     bytes_per_user: dict[str, float] = field(default_factory=dict)
     audit_bytes_per_event: float = 0.0
@@ -51,6 +56,7 @@ def measure(plan: Plan, progress) -> Figures:
         progress(f"loading {plan.users} users for each contender")
         figures.bulk = _load(server, plan)
         _measure_sizes(server, plan, figures)
+        figures.join_seconds = _join(server)
         _measure_rates(server, plan, figures, progress)
     return figures
 
@@ -62,6 +68,8 @@ def _prepare(server: Cluster) -> None:
         server.psql((HERE / "sql" / f"{name}.sql").read_text(), DATABASE)
     server.psql("""
         CREATE ROLE bench LOGIN IN ROLE bunker_app;
+        CREATE ROLE bench_async LOGIN IN ROLE bunker_app;
+        ALTER ROLE bench_async SET databunker.audit_reads = 'async';
         GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO bench;
     """, DATABASE)
 
@@ -88,6 +96,23 @@ def _measure_sizes(server: Cluster, plan: Plan, figures: Figures) -> None:
             figures.bytes_per_user[contender.name] = total / plan.users
         events = connection.execute("SELECT count(*) FROM bunker.audit").fetchone()[0]
         figures.audit_bytes_per_event = _total_bytes(connection, AUDIT_TABLES) / events
+
+
+def _join(server: Cluster) -> float:
+    """Seconds that a join takes which reads many users, audited, until the client has them all."""
+    with server.connect(DATABASE) as connection:
+        connection.execute("CREATE TABLE orders AS SELECT row_number() OVER () AS id, token"
+                           f" FROM bunker.record LIMIT {JOINED}")
+        connection.execute("CREATE TABLE items AS SELECT id AS order_id FROM orders")
+        connection.execute("ANALYZE orders, items")
+        times = []
+        for _ in range(REPETITIONS):
+            start = time.monotonic()
+            rows = connection.execute("SELECT o.id, bunker_get_user(o.token) FROM items i"
+                                      " JOIN orders o ON o.id = i.order_id").fetchall()
+            times.append(time.monotonic() - start)
+            assert len(rows) == JOINED
+        return statistics.median(times)
 
 
 def _total_bytes(connection, tables: str) -> int:
@@ -117,6 +142,10 @@ def _measure_rates(server: Cluster, plan: Plan, figures: Figures, progress) -> N
         figures.rates[key] = statistics.median(several)
         # Turn by turn: what slows the machine down for a while slows both.
         figures.ratios[key] = statistics.median(map(operator.truediv, several, plain))
+    for count in plan.clients:
+        figures.audited[count] = statistics.median(map(
+            operator.truediv, samples[DATABUNKER.name, "lookup", count],
+            samples[PLAIN_AUDIT.name, "lookup", count]))
 
 
 def _run(server: Cluster, plan: Plan, contender: Contender, operation: str, clients: int,

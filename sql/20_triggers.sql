@@ -26,7 +26,12 @@ CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON b
     FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
 CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.user_schema
     FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.audit_seal
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+-- Partitions do not inherit statement triggers: each has its own, for statements that name it.
 CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
+CREATE TRIGGER audit_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON bunker.audit_rest
     FOR EACH STATEMENT EXECUTE FUNCTION bunker.table_changed();
 
 -- ALWAYS: also under session_replication_role = replica, which silences ordinary triggers.
@@ -38,3 +43,5 @@ ALTER TABLE bunker.lookup_kind ENABLE ALWAYS TRIGGER audit_statement;
 ALTER TABLE bunker.lookup ENABLE ALWAYS TRIGGER audit_statement;
 ALTER TABLE bunker.user_schema ENABLE ALWAYS TRIGGER audit_statement;
 ALTER TABLE bunker.audit ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.audit_rest ENABLE ALWAYS TRIGGER audit_statement;
+ALTER TABLE bunker.audit_seal ENABLE ALWAYS TRIGGER audit_statement;

@@ -42,3 +42,53 @@ REVOKE ALL ON FUNCTION @extschema@.bunker_audit_event(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bunker_audit_event(bigint) TO bunker_dpo;
 COMMENT ON FUNCTION @extschema@.bunker_audit_event(bigint) IS
     'An audit event, with the profile before and after it where it changed one.';
+
+CREATE FUNCTION @extschema@.bunker_verify_audit() RETURNS TABLE (
+    ok boolean, events bigint, first_bad bigint, detail text
+)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT
+    AS 'MODULE_PATHNAME', 'bunker_verify_audit_wrapper';
+REVOKE ALL ON FUNCTION @extschema@.bunker_verify_audit() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bunker_verify_audit() TO bunker_dpo, bunker_admin;
+COMMENT ON FUNCTION @extschema@.bunker_verify_audit() IS
+    'Checks every event of the trail against the chain of seals.';
+
+CREATE FUNCTION @extschema@.bunker_audit_anchor() RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT
+    AS 'MODULE_PATHNAME', 'bunker_audit_anchor_wrapper';
+REVOKE ALL ON FUNCTION @extschema@.bunker_audit_anchor() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bunker_audit_anchor() TO bunker_dpo, bunker_admin;
+COMMENT ON FUNCTION @extschema@.bunker_audit_anchor() IS
+    'The end of the chain of seals in one line, to be kept elsewhere.';
+
+CREATE FUNCTION @extschema@.bunker_verify_audit_anchor(anchor text) RETURNS TABLE (
+    ok boolean, events bigint, first_bad bigint, detail text
+)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'bunker_verify_audit_anchor_wrapper';
+REVOKE ALL ON FUNCTION @extschema@.bunker_verify_audit_anchor(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bunker_verify_audit_anchor(text) TO bunker_dpo, bunker_admin;
+COMMENT ON FUNCTION @extschema@.bunker_verify_audit_anchor(text) IS
+    'The same, and that the chain still holds what an earlier anchor says: a cut-off end shows.';
+
+-- What was counted in this database since the server's start (src/pg/tally.rs); no row without
+-- preloading.
+CREATE FUNCTION bunker.counters() RETURNS TABLE (
+    reads bigint, writes bigint, refusals bigint, flushes bigint, flushed_events bigint,
+    largest_flush bigint, failed_flushes bigint, waits bigint, wait_microseconds bigint,
+    timeouts bigint, ring_high_water bigint, seals bigint, waiting bigint, writer_pid integer
+)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT
+    AS 'MODULE_PATHNAME', 'bunker_counters_wrapper';
+REVOKE ALL ON FUNCTION bunker.counters() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bunker.counters() TO bunker_dpo, bunker_admin, pg_monitor;
+
+CREATE VIEW bunker.stat AS
+    SELECT c.*,
+           CASE WHEN c.flushes OPERATOR(pg_catalog.>) 0 THEN pg_catalog.round(
+               c.flushed_events::pg_catalog.numeric
+                   OPERATOR(pg_catalog./) c.flushes::pg_catalog.numeric, 1
+           ) END AS batch_size
+      FROM bunker.counters() AS c;
+REVOKE ALL ON TABLE bunker.stat FROM PUBLIC;
+GRANT SELECT ON TABLE bunker.stat TO bunker_dpo, bunker_admin, pg_monitor;

@@ -6,4 +6,7 @@ SELECT pg_catalog.pg_extension_config_dump('bunker.record_version', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.lookup_kind', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.lookup', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.user_schema', '');
-SELECT pg_catalog.pg_extension_config_dump('bunker.audit', '');
+-- Of the trail, the default partition.  The monthly ones are no members of the extension: pg_dump
+-- takes them along like any table, and attaches them to the parent that CREATE EXTENSION made.
+SELECT pg_catalog.pg_extension_config_dump('bunker.audit_rest', '');
+SELECT pg_catalog.pg_extension_config_dump('bunker.audit_seal', '');

@@ -11,6 +11,7 @@ mod keyring;
 mod pg;
 mod service;
 mod storage;
+mod worker;
 
 use pgrx::prelude::*;
 
@@ -25,8 +26,13 @@ extern "C-unwind" fn _PG_init() {
     guc::register();
     pg::relation::watch(&storage::TABLES);
     pg::log_redaction::install();
-    pg::settings_guard::install();
+    pg::object_access::install();
+    audit::install();
+    pg::privilege_watch::install(audit::refused);
+    pg::executor::install(&audit::GATE);
     if pg::setting::preloaded() {
+        pg::shared::install();
+        pg::read_rates::request();
         // Once here, and every backend inherits the tables.
         bunker_core::normalize::warm_up();
     }

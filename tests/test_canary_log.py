@@ -138,7 +138,7 @@ def test_a_big_read_leaves_no_value_in_a_temporary_file(server, vault):
     profiles = [f'{{"login": "{value}{n}", "name": "{"x" * 300}"}}' for n in range(2000)]
     tokens = [row[0] for row in vault.execute(
         "SELECT token FROM bunker_create_users(%s::text[]::jsonb[])", [profiles])]
-    vault.execute("SET work_mem = '64kB'")
+    vault.execute("SET work_mem = '64kB'; SET databunker.bulk_read_limit = 0")
     with vault.transaction(), vault.cursor() as cursor:
         cursor.execute("DECLARE big CURSOR FOR SELECT * FROM bunker_get_users(%s)".replace(
             "%s", "'{" + ",".join(map(str, tokens)) + "}'"))

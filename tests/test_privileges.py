@@ -39,13 +39,20 @@ SIGNATURES = {
     "bunker_audit_all": ("before bigint DEFAULT NULL::bigint, max_rows integer DEFAULT 100",
                          "EVENTS"),
     "bunker_audit_event": ("id bigint", "jsonb"),
+    "bunker_verify_audit": ("", "TABLE(ok boolean, events bigint, first_bad bigint, detail text)"),
+    "bunker_audit_anchor": ("", "text"),
+    "bunker_verify_audit_anchor": ("anchor text",
+                                   "TABLE(ok boolean, events bigint, first_bad bigint, detail text)"),
+    "bunker_unlock_bulk": ("reason text", "uuid"),
     "bunker_generate_key": ("", "text"),
     "bunker_status": ("", "jsonb"),
+    "bunker_check": ("", "TABLE(severity text, setting text, finding text, remedy text)"),
 }
 EVENTS = ("TABLE(id bigint, at timestamp with time zone, actor text, action text, status text, "
           "kind text, token uuid, app text, reason text, message text)")
 
 # By role: what each may call. Reader is part of app; the others stand alone.
+VERIFYING = {"bunker_verify_audit", "bunker_audit_anchor", "bunker_verify_audit_anchor"}
 READER = {"bunker_lookup", "bunker_get_user", "bunker_find_token", "bunker_get_users",
           "bunker_user_schema", "bunker_status"}
 ALLOWED = {
@@ -55,10 +62,10 @@ ALLOWED = {
                      "bunker_user_version"},
     "dpo": {"bunker_audit", "bunker_audit_all", "bunker_audit_event", "bunker_tombstone",
             "bunker_list_users", "bunker_user_versions", "bunker_user_version",
-            "bunker_user_schema", "bunker_status"},
+            "bunker_user_schema", "bunker_status", "bunker_check", *VERIFYING},
     "admin": {"bunker_add_lookup", "bunker_reindex_lookup", "bunker_set_user_schema",
-              "bunker_generate_key", "bunker_tombstone", "bunker_list_users",
-              "bunker_user_schema", "bunker_status"},
+              "bunker_generate_key", "bunker_unlock_bulk", "bunker_tombstone", "bunker_list_users",
+              "bunker_user_schema", "bunker_status", "bunker_check", *VERIFYING},
     "stranger": set(),
 }
 CALLS = {
@@ -81,8 +88,13 @@ CALLS = {
     "bunker_audit": "* FROM bunker_audit('login', 'ann')",
     "bunker_audit_all": "* FROM bunker_audit_all()",
     "bunker_audit_event": "bunker_audit_event(1)",
+    "bunker_verify_audit": "* FROM bunker_verify_audit()",
+    "bunker_audit_anchor": "bunker_audit_anchor()",
+    "bunker_verify_audit_anchor": f"* FROM bunker_verify_audit_anchor('databunker-anchor:1:0:{0:064}')",
+    "bunker_unlock_bulk": "bunker_unlock_bulk('ticket 7')",
     "bunker_generate_key": "bunker_generate_key()",
     "bunker_status": "bunker_status()",
+    "bunker_check": "* FROM bunker_check()",
 }
 
 

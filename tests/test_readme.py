@@ -139,10 +139,16 @@ PROVOCATIONS = {
     "22P02": ("app", "SELECT bunker_lookup('token', 'no uuid')"),
     "23505": ("app", """SELECT bunker_create_user('{"email": "ann@EXAMPLE.com"}')"""),
     "23514": ("app", """SELECT bunker_create_user('{"login": "ann", "age": "young"}')"""),
+    "25000": ("app", """CREATE FUNCTION pg_temp.peek() RETURNS jsonb LANGUAGE plpgsql PARALLEL SAFE
+                            AS $$ BEGIN RETURN bunker_lookup('email', 'ann@example.com'); END $$;
+                        SELECT set_config(name, 'on', true) FROM pg_settings
+                         WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+                        SELECT pg_temp.peek()"""),
     "25001": ("admin", "BEGIN ISOLATION LEVEL SERIALIZABLE; "
                        "SELECT bunker_add_lookup('tax', '/tax')"),
     "40001": ("app", "SELECT bunker_update_user('email', 'ann@example.com', '{}', 7)"),
     "42501": ("app", "SELECT bunker_audit_all()"),
+    "42P17": ("app", "CREATE TEMP TABLE t (x text CHECK (bunker_find_token('login', x) IS NULL))"),
     "54000": ("app", """SELECT bunker_create_user(jsonb_build_object(
                             'login', 'ann', 'essay', repeat('x', 2000000)))"""),
     "P0002": ("app", "SELECT bunker_delete_user('email', 'bob@example.com')"),

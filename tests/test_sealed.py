@@ -240,9 +240,13 @@ def test_a_command_that_hangs_is_given_up(server, command):
         started = time.monotonic()
         with server.raises("55000", secrets=[KEY]) as refusal:
             connection.execute("SELECT bunker_find_token('login', 'ann')")
-        assert 5 < time.monotonic() - started < 15
+        # Ten seconds, and five in which the event of the failure waits for the audit writer, whom
+        # the same command keeps.
+        assert 5 < time.monotonic() - started < 20
         assert "too long" in refusal.error.diag.message_primary
-    assert not running(HANG)
+        # The audit writer tries it again and again, as long as the vault is sealed.
+        configure(server, master_key=KEY)
+        wait_until(lambda: not running(HANG), "every command to be given up", 15)
 
 
 def test_a_command_that_hangs_heeds_statement_timeout_and_cancel(server):
@@ -255,8 +259,10 @@ def test_a_command_that_hangs_heeds_statement_timeout_and_cancel(server):
         assert time.monotonic() - started < 5
         connection.execute("SET statement_timeout = 0")
         configure(server, master_key=KEY)
+        # The audit writer may still be busy with the command, for its ten seconds.
+        connection.execute("SET databunker.audit_timeout = '15s'")
         assert opens(server, connection)
-    assert not running(HANG)
+    wait_until(lambda: not running(HANG), "the writer's command to be given up", 15)
 
 
 def running(command: str) -> bool:

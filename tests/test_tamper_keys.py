@@ -78,7 +78,9 @@ def test_the_keyring_of_another_vault_is_a_wrong_key(vault):
         elsewhere.close()
     for number, _, _, sealed in rows:
         vault.write("UPDATE bunker.keyring SET sealed = %s WHERE id = %s", sealed, number)
-    assert set(vault.outcomes(fresh=True).values()) == {"55000"}
+    for way, outcome in vault.outcomes(fresh=True).items():
+        # An event is told without its profile.
+        assert outcome == (None if "event" in way[0] else "55000"), way
 
 
 def test_the_keyring_of_another_database_opens_nothing(vault):

@@ -8,7 +8,8 @@ use pgrx::prelude::*;
 use super::{required, timestamp};
 use crate::error::{OrRaise, Result};
 use crate::pg::jsonb::Jsonb;
-use crate::service::trail;
+use crate::service::verify::{self, Verdict};
+use crate::service::{statistics, trail};
 use crate::storage::audit::Event;
 
 /// A row of the trail, in the order of the columns that `sql/50_audit.sql` declares.
@@ -74,4 +75,54 @@ fn event_rows(events: Vec<Event>) -> Result<Vec<EventRow>> {
 #[pg_extern(sql = false)]
 fn bunker_audit_event(id: i64) -> Option<Jsonb> {
     trail::event(id).or_raise()
+}
+
+type VerdictRows = TableIterator<'static, (bool, i64, Option<i64>, String)>;
+
+#[pg_extern(sql = false)]
+fn bunker_verify_audit() -> VerdictRows {
+    verdict_rows(verify::verify())
+}
+
+#[pg_extern(sql = false)]
+fn bunker_verify_audit_anchor(anchor: Option<&str>) -> VerdictRows {
+    verdict_rows(required(anchor).and_then(verify::verify_against))
+}
+
+fn verdict_rows(verdict: Result<Verdict>) -> VerdictRows {
+    let Verdict { ok, events, first_bad, detail } = verdict.or_raise();
+    TableIterator::once((ok, events, first_bad, detail))
+}
+
+#[pg_extern(sql = false)]
+fn bunker_audit_anchor() -> String {
+    verify::anchor().or_raise()
+}
+
+type Counters = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i32);
+type CounterRows = TableIterator<'static, Counters>;
+
+/// The columns of `bunker.stat`.
+#[pg_extern(sql = false)]
+fn bunker_counters() -> CounterRows {
+    TableIterator::new(statistics::read().map(|(tally, waiting, writer)| {
+        let [
+            reads,
+            writes,
+            refusals,
+            flushes,
+            events,
+            largest,
+            failed,
+            waits,
+            time,
+            timeouts,
+            high,
+            seals,
+        ] = tally;
+        (
+            reads, writes, refusals, flushes, events, largest, failed, waits, time, timeouts, high,
+            seals, waiting, writer,
+        )
+    }))
 }

@@ -3,6 +3,8 @@
 //! Their declarations, with defaults, privileges and strictness, are in `sql/`.
 
 mod audit;
+mod check;
+mod guard;
 mod keys;
 mod lookups;
 mod schema;

@@ -54,6 +54,22 @@ pub fn current() -> Rc<str> {
     })
 }
 
+/// The same where no catalog can be read, because an error is being reported: another role than
+/// the session's is told by number.
+pub fn without_catalogs() -> Rc<str> {
+    let login = caller::session_role_setting().unwrap_or_else(|| String::from("unknown"));
+    let mut facts = Facts {
+        session_role: login.clone(),
+        current_role: login,
+        application: caller::application_name().map(CStr::to_bytes).map(<[u8]>::to_vec),
+        claimed: guc::claimed_actor(),
+    };
+    if caller::current_role() != caller::session_role() {
+        facts.current_role = caller::current_role().to_u32().to_string();
+    }
+    describe(&facts).into()
+}
+
 fn describe(facts: &Facts) -> String {
     let mut line = name(&facts.session_role);
     // Writing to a String cannot fail.

@@ -1,174 +1,66 @@
-//! The audit trail: who did what to whose data, in the transaction that did it.
+//! The audit trail: who did what to whose data.
 //!
-//! A write of ours runs inside an [`Operation`]. The row triggers of the tables report each changed
-//! row; inside an operation the row becomes an event of that operation, outside of one it was
-//! written past our functions and becomes an event that says so.
+//! A write leaves its events in the transaction that does it ([`operation`]). A read, a refusal and a
+//! failure leave theirs where no rollback reaches: with the audit writer, through shared memory
+//! ([`access`], [`delivery`]).
 
+mod access;
 mod actor;
-
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::rc::Rc;
+mod committed;
+mod delivery;
+pub mod message;
+mod operation;
+mod standby;
 
 use pgrx::Uuid;
-use pgrx::pg_sys::Oid;
 
 use crate::error::Result;
-use crate::guc;
-use crate::pg::relation::TableRef;
-use crate::pg::{session, time};
+use crate::pg::scan;
 use crate::storage::audit::{self as table, Event};
 
-/// The outcome `ok`.
-const OK: &str = "ok";
+pub use access::{read, refused};
+pub use delivery::{GATE, catch_up, channel, ensure_writer, number};
+pub use operation::{Change, Changed, changed, operation, unreported};
 
-/// What a caller asked for, while it is being done.
-pub struct Operation {
-    action: &'static str,
-    kind: Option<String>,
-    /// Taken down at the start: while our own statements run, the current role is the tables' owner.
-    actor: Rc<str>,
-    reports: &'static TableRef,
-    pending: Vec<Event>,
-}
-
-thread_local! {
-    /// The operation that is under way in this backend.
-    static CURRENT: RefCell<Option<Operation>> = const { RefCell::new(None) };
-}
-
-/// Ends the operation when it goes out of scope, however that comes about.
-struct Scope {
-    outer: Option<Operation>,
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        CURRENT.set(self.outer.take());
-    }
-}
-
-/// Does `work` as the operation `action` (a function's name without `bunker_`) and writes its
-/// events: one for each row of `reports` that it changes.
-///
-/// `kind` is the lookup kind by which the user was named, if he was.
-pub fn operation<R>(
-    action: &'static str,
-    kind: Option<&str>,
-    reports: &'static TableRef,
-    work: impl FnOnce() -> Result<R>,
-) -> Result<R> {
-    session::require_read_write(c"a change of the vault");
-    let operation = Operation {
-        action,
-        kind: kind.map(str::to_owned),
-        actor: actor::current(),
-        reports,
-        pending: Vec::new(),
-    };
-    let scope = Scope { outer: CURRENT.replace(Some(operation)) };
-    let result = work()?;
-    let events = CURRENT.take().map(|operation| operation.pending).unwrap_or_default();
-    drop(scope);
-    if !events.is_empty() {
-        table::insert(&events)?;
-    }
-    Ok(result)
-}
-
-/// How a row was changed.
-#[derive(Clone, Copy)]
-pub enum Change {
-    /// INSERT, COPY
-    Insert,
-    /// UPDATE
-    Update,
-    /// DELETE
-    Delete,
-    /// TRUNCATE
-    Truncate,
-}
-
-impl Change {
-    fn direct_action(self) -> &'static str {
-        match self {
-            Self::Insert => "direct_insert",
-            Self::Update => "direct_update",
-            Self::Delete => "direct_delete",
-            Self::Truncate => "direct_truncate",
-        }
-    }
-}
-
-/// A change that a trigger saw.
-pub struct Changed<'a> {
-    /// The table's oid.
-    pub table: Oid,
-    /// The table's name, for people.
-    pub table_name: &'a str,
-    /// What happened.
-    pub change: Change,
-    /// Whose row, where the table has one row a user.
-    pub token: Option<Uuid>,
-    /// The row's version.
-    pub version: Option<i32>,
-}
-
-/// Records a change. Called by the triggers.
-pub fn changed(changed: &Changed<'_>) -> Result<()> {
-    let ours = CURRENT.with_borrow_mut(|current| -> Result<bool> {
-        let Some(operation) = current else {
-            return Ok(false);
-        };
-        if operation.reports.oid()? == changed.table {
-            let mut event = event(Cow::Borrowed(operation.action), &operation.actor)?;
-            event.kind.clone_from(&operation.kind);
-            event.token = changed.token;
-            event.version = changed.version;
-            operation.pending.push(event);
-        }
-        Ok(true)
-    })?;
-    if ours {
-        return Ok(());
-    }
-    let mut event = event(Cow::Borrowed(changed.change.direct_action()), &actor::current())?;
-    event.token = changed.token;
-    event.version = changed.version;
-    event.message =
-        Some(Cow::Owned(format!("{} was written past the functions", changed.table_name)));
-    table::insert(&[event])
-}
-
-fn event(action: Cow<'static, str>, actor: &Rc<str>) -> Result<Event> {
-    Ok(Event {
-        id: table::next_id()?,
-        at: time::now(),
-        token: None,
-        version: None,
-        action,
-        status: Cow::Borrowed(OK),
-        actor: Rc::clone(actor),
-        kind: None,
-        app: None,
-        reason: guc::reason(),
-        message: None,
-    })
+/// Has the ends of transactions reported to the trail. Called by `_PG_init`.
+pub fn install() {
+    committed::install();
 }
 
 /// Events about one user, newest first.
 pub fn of_user(token: &Uuid, before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
-    table::of_user(token, before, max_rows)
+    up_to_now(|| table::of_user(token, before, max_rows))
 }
 
 /// All events, newest first.
 pub fn all(before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
-    table::all(before, max_rows)
+    up_to_now(|| table::all(before, max_rows))
 }
 
 /// One event.
 pub fn find(id: i64) -> Result<Option<Event>> {
-    table::find(id)
+    up_to_now(|| table::find(id))
+}
+
+/// How many events there are.
+pub fn count() -> Result<i64> {
+    table::count()
+}
+
+/// The events with these numbers, by rising number.
+pub fn with_numbers(numbers: &[i64]) -> Result<Vec<Event>> {
+    table::entries(numbers)
+}
+
+/// Up to `limit` events after a number, by rising number.
+pub fn after(number: i64, limit: i32) -> Result<Vec<Event>> {
+    table::after(number, limit)
+}
+
+/// Reads the trail with all that was done before the question.
+pub fn up_to_now<R>(read: impl FnOnce() -> R) -> R {
+    delivery::catch_up();
+    scan::with_latest_snapshot(read)
 }
 
 /// The role that is recorded as the author of a version.

@@ -4,6 +4,7 @@
 //! a hint or the server log (`API.md`, "Conventions").
 
 mod sealed;
+mod status;
 mod words;
 
 use bunker_core::crypto::{CryptoError, EntryError, OpenError};
@@ -13,6 +14,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, function_name};
 
 pub use sealed::SealedReason;
+pub use status::Status;
 
 /// What every fallible function of the extension returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,8 +61,30 @@ pub enum Error {
     Internal(&'static str),
     /// A view of PostgreSQL that would show the master key.
     WouldShowKey,
+    /// The transaction has read as many records as it may without an unlock.
+    BulkGuard,
+    /// The role has read as many records in this minute as it may; what to do.
+    RateLimited(&'static str),
+    /// A setting needs shared memory, and the library was loaded late; which one.
+    NotPreloaded(&'static str),
+    /// A call from a parallel query.
+    ParallelQuery,
+    /// A constraint, or statistics, would call the vault behind people's backs.
+    CallInDefinition,
     /// The transaction sees the past, and the work needs the present.
     IsolationLevel,
+    /// The library is not in shared_preload_libraries, so there is no audit writer.
+    NoAuditWriter,
+    /// The audit writer did not write the event in time.
+    AuditUnavailable,
+    /// The server has no place for another background worker.
+    NoWorkerSlot,
+    /// More databases use the vault at a time than there are channels.
+    TooManyDatabases,
+    /// A read on a hot standby, where its event cannot be written.
+    Standby,
+    /// A read on a hot standby whose log would not take the event.
+    LogDropsEvents,
     /// An error that one user's data cause.
     OfUser(pgrx::Uuid, Box<Error>),
     /// An error in one element of an array argument, counted from 1.
@@ -89,7 +113,8 @@ impl Error {
                 SchemaError::TooBig | SchemaError::TooDeep | SchemaError::TooComplex,
             )
             | Self::SchemaViolation(Violation::TooCostly)
-            | Self::TooMany(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            | Self::TooMany(_)
+            | Self::RateLimited(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Self::UnknownKind
             | Self::BadArgument(..)
             | Self::NoLookupField
@@ -101,14 +126,48 @@ impl Error {
             Self::Duplicate(_) => ERRCODE_UNIQUE_VIOLATION,
             Self::SchemaViolation(_) | Self::LockedChange(_) => ERRCODE_CHECK_VIOLATION,
             Self::VersionConflict => ERRCODE_T_R_SERIALIZATION_FAILURE,
-            Self::Sealed(_) | Self::StaleNormalizer => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::Sealed(_)
+            | Self::StaleNormalizer
+            | Self::NoAuditWriter
+            | Self::AuditUnavailable
+            | Self::NotPreloaded(_)
+            | Self::NoWorkerSlot
+            | Self::TooManyDatabases
+            | Self::LogDropsEvents => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::Standby => ERRCODE_READ_ONLY_SQL_TRANSACTION,
             Self::NoSuchUser => ERRCODE_NO_DATA_FOUND,
             Self::Damaged(_) => ERRCODE_DATA_CORRUPTED,
             Self::Crypto(_) | Self::Internal(_) => ERRCODE_INTERNAL_ERROR,
-            Self::WouldShowKey => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Self::WouldShowKey | Self::BulkGuard => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Self::ParallelQuery => ERRCODE_INVALID_TRANSACTION_STATE,
+            Self::CallInDefinition => ERRCODE_INVALID_OBJECT_DEFINITION,
             Self::IsolationLevel => ERRCODE_ACTIVE_SQL_TRANSACTION,
             Self::OfUser(_, inner) | Self::Element(_, inner) => inner.sqlstate(),
         }
+    }
+
+    /// How the audit trail calls the outcome.
+    pub fn status(&self) -> Status {
+        match self.sqlstate() {
+            PgSqlErrorCode::ERRCODE_NO_DATA_FOUND => Status::NotFound,
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE => Status::Denied,
+            _ => Status::Failed,
+        }
+    }
+
+    /// The user whose data caused it, if it is known.
+    pub fn token(&self) -> Option<pgrx::Uuid> {
+        match self {
+            Self::OfUser(token, _) => Some(*token),
+            Self::Element(_, inner) => inner.token(),
+            _ => None,
+        }
+    }
+
+    /// Whether the lookup kind that the caller named exists. One that does not may be anything, a
+    /// value in the wrong place perhaps, and is not to be repeated.
+    pub fn is_about_known_kind(&self) -> bool {
+        !matches!(self, Self::UnknownKind | Self::BadArgument(..))
     }
 
     /// Raises the error in PostgreSQL; the transaction is over.

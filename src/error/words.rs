@@ -8,7 +8,8 @@ use bunker_core::profile::{PatchError, ProfileError, SchemaError, Violation};
 use super::Error;
 
 impl Error {
-    pub(super) fn message(&self) -> Cow<'static, str> {
+    /// What went wrong, without any value.
+    pub fn message(&self) -> Cow<'static, str> {
         match self {
             Self::UnknownKind => "unknown lookup kind".into(),
             Self::BadArgument(what, _) => (*what).into(),
@@ -32,7 +33,24 @@ impl Error {
             Self::Crypto(e) => e.to_string().into(),
             Self::Internal(what) => (*what).into(),
             Self::WouldShowKey => "pg_file_settings would show the source of the master key".into(),
+            Self::CallInDefinition => {
+                "constraints and statistics cannot call a function of the vault".into()
+            }
+            Self::BulkGuard => "the transaction has read as many records as it may".into(),
+            Self::RateLimited(_) => {
+                "the role has read as many records as it may in a minute".into()
+            }
+            Self::NotPreloaded(setting) => format!("{setting} works with preloading only").into(),
+            Self::ParallelQuery => "the vault cannot be used in a parallel query".into(),
             Self::IsolationLevel => "this needs a READ COMMITTED transaction".into(),
+            Self::AuditUnavailable => "the audit trail cannot be written".into(),
+            Self::NoAuditWriter => {
+                "the audit trail needs databunker in shared_preload_libraries".into()
+            }
+            Self::NoWorkerSlot => "the audit writer cannot be started".into(),
+            Self::TooManyDatabases => "too many databases use the vault at the same time".into(),
+            Self::Standby => "a hot standby cannot write the audit event of a read".into(),
+            Self::LogDropsEvents => "the server log would drop the audit event".into(),
             Self::OfUser(_, inner) | Self::Element(_, inner) => inner.message(),
         }
     }
@@ -43,7 +61,9 @@ impl Error {
                 "Use token, email, phone, login, custom, or a kind added with bunker_add_lookup."
                     .into()
             }
-            Self::BadArgument(_, hint) | Self::TooMany(hint) => (*hint).into(),
+            Self::BadArgument(_, hint) | Self::TooMany(hint) | Self::RateLimited(hint) => {
+                (*hint).into()
+            }
             Self::BadValue(e) => e.hint().into(),
             Self::BadProfile(e) => profile_hint(*e).into(),
             Self::NoLookupField => {
@@ -78,9 +98,43 @@ impl Error {
             Self::WouldShowKey => {
                 "Move the key into a file and use databunker.master_key_file.".into()
             }
+            Self::BulkGuard => {
+                "bunker_unlock_bulk(reason), granted to bunker_admin, opens the guard of this \
+                 session for 60 seconds; databunker.bulk_read_limit is the limit."
+                    .into()
+            }
+            Self::NotPreloaded(_) => {
+                "Add shared_preload_libraries = 'databunker' to postgresql.conf and restart the \
+                 server, or take the setting back."
+                    .into()
+            }
+            Self::CallInDefinition => {
+                "Call it in the statement that writes the row, or in a trigger.".into()
+            }
+            Self::ParallelQuery => {
+                "Functions that call the vault's must not be marked PARALLEL SAFE.".into()
+            }
             Self::IsolationLevel => {
                 "Run it by itself, or begin with ISOLATION LEVEL READ COMMITTED.".into()
             }
+            Self::AuditUnavailable => {
+                "The server log says what keeps the audit writer: a lock on bunker.audit, a full \
+                 disk, a stopped process. Repeat the call when it is mended."
+                    .into()
+            }
+            Self::NoAuditWriter => {
+                "Add shared_preload_libraries = 'databunker' to postgresql.conf and restart. A \
+                 superuser can do without: databunker.audit_reads = 'transaction'."
+                    .into()
+            }
+            Self::NoWorkerSlot => "Raise max_worker_processes and restart the server.".into(),
+            Self::TooManyDatabases => "At most 64 databases of one server at a time.".into(),
+            Self::Standby => {
+                "Read on the primary, or set databunker.standby_reads = 'log' to have such events \
+                 written into the server log."
+                    .into()
+            }
+            Self::LogDropsEvents => "Set log_min_messages to log or lower.".into(),
             Self::OfUser(token, inner) => {
                 let token = uuid::Uuid::from_bytes(*token.as_bytes());
                 format!("{} (It is about the user {token}.)", inner.hint()).into()

@@ -3,15 +3,17 @@
 
 pub mod source;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use bunker_core::crypto::{EntryError, EntryId, IndexKey, MasterKey, Purpose, WrappingKey};
 use bunker_core::normalize;
 use bunker_core::secret::SecretKey;
+use bunker_core::trail::TrailKey;
 
 use crate::error::{Error, Result, SealedReason};
-use crate::pg::setting;
+use crate::pg::{background, log_redaction, session, setting};
 use crate::storage::keyring as table;
 use crate::storage::{lookup_kind, record};
 
@@ -19,6 +21,7 @@ use crate::storage::{lookup_kind, record};
 pub struct Keys {
     data: Vec<WrappingKey>,
     index: IndexKey,
+    trail: TrailKey,
     version: u32,
 }
 
@@ -39,6 +42,11 @@ impl Keys {
         &self.index
     }
 
+    /// The key of the audit trail.
+    pub fn trail(&self) -> &TrailKey {
+        &self.trail
+    }
+
     /// The version of the current data-wrapping key.
     pub fn version(&self) -> u32 {
         self.version
@@ -56,6 +64,7 @@ thread_local! {
 }
 
 fn cached() -> Option<Rc<Keys>> {
+    log_redaction::note_call();
     CACHE.with_borrow_mut(|cache| {
         let fresh = cache.as_ref().is_some_and(|cached| {
             cached.source_generation == setting::key_source_generation()
@@ -68,17 +77,45 @@ fn cached() -> Option<Rc<Keys>> {
     })
 }
 
+thread_local! {
+    /// Why the audit writer found the vault sealed, under which settings, and when.
+    static REFUSED: Cell<Option<(SealedReason, u32, Instant)>> = const { Cell::new(None) };
+}
+
+/// How long the audit writer believes that the vault is sealed, without a change of the settings: the
+/// others wait while he asks again.
+const BELIEF: Duration = Duration::from_secs(30);
+
+/// The master key from its source.
+fn master_key() -> Result<MasterKey> {
+    let generation = setting::key_source_generation();
+    if let Some((reason, seen, when)) = REFUSED.get()
+        && seen == generation
+        && when.elapsed() < BELIEF
+    {
+        return Err(Error::Sealed(reason));
+    }
+    source::load().map_err(|reason| {
+        if background::is_worker() {
+            REFUSED.set(Some((reason, generation, Instant::now())));
+        }
+        Error::Sealed(reason)
+    })
+}
+
 /// The keys of a vault that has been used; `None` when there is no keyring yet, and so no data: a
 /// read finds nothing then, and must not write a keyring.
 ///
 /// # Errors
-/// Sealed when there is no usable master key, or a wrong one; damaged when an entry was altered.
+/// Sealed when there is no usable master key, or a wrong one; damaged when an entry was altered; in
+/// a parallel query.
 pub fn existing() -> Result<Option<Rc<Keys>>> {
+    session::refuse_parallel()?;
     if let Some(keys) = cached() {
         return Ok(Some(keys));
     }
     let source_generation = setting::key_source_generation();
-    let master = source::load().map_err(Error::Sealed)?;
+    let master = master_key()?;
     let mut entries = table::read()?;
     if entries.is_empty() {
         if !record::any()? {
@@ -106,7 +143,7 @@ pub fn for_writing() -> Result<Rc<Keys>> {
     // Whoever comes second waits here, then finds the first one's keyring.
     table::lock()?;
     if table::read()?.is_empty() {
-        create(&source::load().map_err(Error::Sealed)?)?;
+        create(&master_key()?)?;
     }
     existing()?.ok_or(Error::Internal("the keyring could not be created"))
 }
@@ -135,7 +172,7 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
         return Err(Error::Sealed(SealedReason::WrongMasterKey));
     }
     let mut data = Vec::new();
-    let mut index = None;
+    let (mut index, mut trail) = (None, None);
     let mut version = 0;
     for (id, key) in opened {
         let key = key.map_err(|_| Error::Damaged("a key of the keyring"))?;
@@ -145,13 +182,16 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
                 data.push(WrappingKey::new(id.id, &key));
             }
             Purpose::Index => index = Some(IndexKey::new(&key)),
+            Purpose::Audit => trail = Some(TrailKey::new(id.id, &key)),
             // Opened all the same, so that damage shows now; used by their own features.
-            Purpose::Audit | Purpose::AccessToken | Purpose::Bundle => {}
+            Purpose::AccessToken | Purpose::Bundle => {}
         }
     }
-    let index = index.ok_or(Error::Damaged("the keyring"))?;
+    let (Some(index), Some(trail)) = (index, trail) else {
+        return Err(Error::Damaged("the keyring"));
+    };
     if data.is_empty() {
         return Err(Error::Damaged("the keyring"));
     }
-    Ok(Keys { data, index, version })
+    Ok(Keys { data, index, trail, version })
 }

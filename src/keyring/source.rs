@@ -20,6 +20,8 @@ use crate::{guc, pg};
 const MAX_KEY_TEXT: u64 = 4096;
 /// How long a key command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same in the audit writer, for whom others wait meanwhile.
+const COMMAND_TIMEOUT_OF_WRITER: Duration = Duration::from_secs(2);
 /// How often a running key command is looked at.
 const COMMAND_POLL: Duration = Duration::from_millis(2);
 
@@ -154,11 +156,13 @@ impl Running {
     /// before it ends; one that prints more blocks, and times out.
     fn wait(&mut self) -> Result<(), SealedReason> {
         let started = Instant::now();
+        let limit =
+            if pg::background::is_worker() { COMMAND_TIMEOUT_OF_WRITER } else { COMMAND_TIMEOUT };
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),
                 Ok(Some(_)) | Err(_) => return Err(SealedReason::CommandFailed),
-                Ok(None) if started.elapsed() > COMMAND_TIMEOUT => {
+                Ok(None) if started.elapsed() > limit => {
                     return Err(SealedReason::CommandTimeout);
                 }
                 Ok(None) => {

@@ -27,6 +27,16 @@ pub fn role_name(role: Oid) -> String {
     name.unwrap_or_else(|| role.to_u32().to_string())
 }
 
+/// The name of the session's role as a setting has it: known without a look at any catalog.
+pub fn session_role_setting() -> Option<String> {
+    let name = c"session_authorization".as_ptr();
+    // SAFETY: a setting of PostgreSQL's own; its value is copied at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name, true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
 /// What the client calls itself; it may say anything.
 pub fn application_name() -> Option<&'static CStr> {
     // SAFETY: a setting's value, valid until the setting changes; callers do not keep it.
@@ -53,4 +63,19 @@ pub fn client_address() -> Option<String> {
             })
             .clone()
     })
+}
+
+/// Whether there is a database of that number.
+pub fn database_exists(database: Oid) -> bool {
+    // SAFETY: a catalog look-up, inside a transaction as every function call is.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
+        pg_sys::SearchSysCacheExists(
+            cache,
+            pg_sys::Datum::from(database),
+            pg_sys::Datum::from(0),
+            pg_sys::Datum::from(0),
+            pg_sys::Datum::from(0),
+        )
+    }
 }

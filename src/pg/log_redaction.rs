@@ -1,11 +1,12 @@
 //! Keeps statements that call the vault, and with them personal data, out of the server log.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
 
 use bunker_core::redact::{
-    MASK, concerns_key, concerns_vault, may_call_vault, quotes_more_than, without_quoted,
-    without_statement,
+    MASK, concerns_key, concerns_vault, may_call_vault, only_measures, quotes_more_than,
+    without_audited, without_quoted, without_statement,
 };
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -24,6 +25,25 @@ pub fn install() {
             pg_sys::emit_log_hook = Some(on_message);
         }
     }
+}
+
+thread_local! {
+    /// When the last statement began that got at the vault's keys.
+    static LAST_CALL: Cell<i64> = const { Cell::new(i64::MIN) };
+}
+
+/// Notes that the running statement calls the vault, by whatever name: a function, view or rule of the
+/// caller's may hide it. What is logged of it from now on is masked.
+pub fn note_call() {
+    // SAFETY: reads the backend's state.
+    LAST_CALL.set(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
+}
+
+/// Whether the running statement has called the vault, or the last one between two statements: the
+/// extended protocol ends a query, and so writes its plan, with the transaction only.
+fn has_called() -> bool {
+    // SAFETY: reads the backend's state.
+    LAST_CALL.get() == unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
 }
 
 /// # Safety
@@ -62,7 +82,8 @@ fn concerned(report: &pg_sys::ErrorData) -> bool {
             || is_fast_path(report)
             || text_of(pg_sys::debug_query_string).is_some_and(|text| may_call_vault(&text))
             || !is_about_connection(report)
-                && text_of(report.message).is_some_and(|text| concerns_vault(&text))
+                && (has_called()
+                    || text_of(report.message).is_some_and(|text| concerns_vault(&text)))
             || text_of(report.context).is_some_and(|text| concerns_vault(&text))
             || [report.detail, report.detail_log]
                 .into_iter()
@@ -107,10 +128,14 @@ fn redact(report: &mut pg_sys::ErrorData) {
     let (message, template) = unsafe { (text_of(report.message), text_of(report.message_id)) };
     let (message, template) = (message.unwrap_or_default(), template.unwrap_or_default());
     let is_error = report.elevel >= PgLogLevel::WARNING as i32;
+    let is_for_log =
+        [PgLogLevel::LOG as i32, PgLogLevel::LOG_SERVER_ONLY as i32].contains(&report.elevel);
     let masked = if let Some(statement) = without_statement(&message) {
         Some(statement)
     } else if is_ours(report) {
         None
+    } else if let Some(event) = without_audited(&message) {
+        Some(event)
     } else if let Some(statement) = without_statement(&template) {
         // The same line in another language of lc_messages.
         Some(statement)
@@ -122,7 +147,8 @@ fn redact(report: &mut pg_sys::ErrorData) {
         without_quoted(&message)
     } else {
         // Written by another extension's hook, a whole statement perhaps.
-        concerns_vault(&message).then(|| MASK.to_owned())
+        let may_quote = is_for_log && !only_measures(&template);
+        (may_quote || concerns_vault(&message)).then(|| MASK.to_owned())
     };
     if let Some(masked) = masked {
         set(report.assoc_context, &mut report.message, &masked);

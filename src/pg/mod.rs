@@ -1,18 +1,37 @@
 //! The only unsafe code: what PostgreSQL offers as C, wrapped into safe pieces.
 
+pub mod background;
 pub mod caller;
+mod catch;
+pub mod channel;
 pub mod document;
+pub mod executor;
+mod expression_guard;
+mod holdback;
+pub mod interval;
 pub mod jsonb;
+pub mod latch;
+pub mod lock;
 pub mod log_redaction;
+pub mod lwlock;
+pub mod object_access;
 pub mod owner;
+pub mod partition;
+mod plan;
+pub mod privilege_watch;
 pub mod progress;
+pub mod read_rates;
 pub mod relation;
+pub mod ring;
 pub mod rows;
 pub mod scan;
 pub mod sequence;
 pub mod session;
 pub mod setting;
-pub mod settings_guard;
+mod settings_guard;
+pub mod shared;
+pub mod tally;
 pub mod time;
+pub mod transaction;
 pub mod value;
 pub mod writer;

@@ -1,6 +1,6 @@
 //! The vault's own tables, found by name once and remembered until PostgreSQL says they changed.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use pgrx::pg_sys::{self, Oid};
@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 /// The schema of all tables.
 pub const SCHEMA: &CStr = c"bunker";
 
-/// A table of the schema `bunker` and the index of its primary key.
+/// A table of the schema `bunker` and the index of its primary key, if it has one.
 ///
 /// One `static` exists for each table that is reached without SQL, or whose rows are cached in the
 /// backend. The numbers are atomics only because a `static` must be `Sync`: a backend has one
 /// thread.
 pub struct TableRef {
     name: &'static CStr,
-    key: &'static CStr,
+    key: Option<&'static CStr>,
     table_oid: AtomicU32,
     key_oid: AtomicU32,
     changes: AtomicU32,
@@ -26,6 +26,15 @@ pub struct TableRef {
 impl TableRef {
     /// A table and its primary key's index, by name.
     pub const fn new(name: &'static CStr, key: &'static CStr) -> Self {
+        Self::named(name, Some(key))
+    }
+
+    /// A table without a primary key.
+    pub const fn without_key(name: &'static CStr) -> Self {
+        Self::named(name, None)
+    }
+
+    const fn named(name: &'static CStr, key: Option<&'static CStr>) -> Self {
         Self {
             name,
             key,
@@ -62,14 +71,14 @@ impl TableRef {
             let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
             (
                 pg_sys::get_relname_relid(self.name.as_ptr(), schema),
-                pg_sys::get_relname_relid(self.key.as_ptr(), schema),
+                self.key.map(|key| pg_sys::get_relname_relid(key.as_ptr(), schema)),
             )
         };
-        if table == Oid::INVALID || key == Oid::INVALID {
+        if table == Oid::INVALID || key == Some(Oid::INVALID) {
             return Err(Error::Internal("a table of the schema bunker is missing"));
         }
         self.table_oid.store(table.to_u32(), Relaxed);
-        self.key_oid.store(key.to_u32(), Relaxed);
+        self.key_oid.store(key.map_or(0, Oid::to_u32), Relaxed);
         Ok(())
     }
 
@@ -130,14 +139,43 @@ pub struct OpenTable {
 impl OpenTable {
     /// Opens a table under `lock`, one of PostgreSQL's lock modes.
     pub fn open(table: &TableRef, lock: u32) -> Result<Self> {
-        // SAFETY: the oid was resolved; table_open raises an error when the table has gone since.
-        let relation = unsafe { pg_sys::table_open(table.oid()?, lock as pg_sys::LOCKMODE) };
-        Ok(Self { relation })
+        Ok(Self::open_oid(table.oid()?, lock))
+    }
+
+    /// Opens a table by its oid.
+    pub fn open_oid(table: Oid, lock: u32) -> Self {
+        // SAFETY: table_open raises an error when there is no such table, or not any more.
+        Self { relation: unsafe { pg_sys::table_open(table, lock as pg_sys::LOCKMODE) } }
     }
 
     /// The relation cache's entry, valid as long as `self`.
     pub fn as_ptr(&self) -> pg_sys::Relation {
         self.relation
+    }
+
+    /// Whether it is an ordinary table, with rows of its own.
+    pub fn is_ordinary(&self) -> bool {
+        // SAFETY: an open relation has its pg_class row at hand.
+        unsafe { (*(*self.relation).rd_rel).relkind == pg_sys::RELKIND_RELATION as c_char }
+    }
+
+    /// How many rows it had when PostgreSQL last looked; `None` before it did.
+    pub fn rows_estimate(&self) -> Option<i64> {
+        // SAFETY: as above.
+        let rows = unsafe { (*(*self.relation).rd_rel).reltuples };
+        (rows >= 0.0).then_some(rows as i64)
+    }
+
+    /// Schema and name, quoted where SQL wants it.
+    pub fn sql_name(&self) -> String {
+        // SAFETY: the schema of an open relation exists; both texts are copies that live in the
+        // current memory context.
+        unsafe {
+            let class = (*self.relation).rd_rel;
+            let schema = pg_sys::get_namespace_name((*class).relnamespace);
+            let name = pg_sys::quote_qualified_identifier(schema, (*class).relname.data.as_ptr());
+            CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
     }
 
     /// The role that owns the table, and with it the extension's data.

@@ -116,6 +116,18 @@ impl Snapshot {
     }
 }
 
+/// Runs `work` under a snapshot taken now, whatever the caller's transaction sees: for what only grows,
+/// and must be told as it stands.
+pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: pushed here and popped below; when an error leaves the scope, the end of the
+    // (sub)transaction pops it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let result = work();
+    // SAFETY: see above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 impl Drop for Snapshot {
     fn drop(&mut self) {
         // When PostgreSQL unwinds an error, the end of the (sub)transaction pops it.

@@ -2,7 +2,10 @@
 
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode, function_name, pg_sys};
+
+use crate::error::{Error, Result};
 
 /// Whether all statements of the transaction see one state: REPEATABLE READ and SERIALIZABLE.
 pub fn uses_one_snapshot() -> bool {
@@ -10,10 +13,61 @@ pub fn uses_one_snapshot() -> bool {
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
 }
 
+/// The number of the top-level transaction: another one in the backend's next transaction, the same
+/// in all subtransactions of this one. Never 0 inside a transaction (LocalTransactionId in lock.h).
+pub fn transaction_number() -> u32 {
+    // SAFETY: a backend that runs a function has a PGPROC; only it changes this field.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        return (*pg_sys::MyProc).lxid;
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        return (*pg_sys::MyProc).vxid.lxid;
+    }
+}
+
+/// Fails in a parallel worker, and in a backend while it runs a parallel query: what is counted,
+/// cached or audited would be so in each process for itself. Our functions are PARALLEL UNSAFE, but
+/// one that calls them may claim to be safe.
+pub fn refuse_parallel() -> Result<()> {
+    // SAFETY: reads the transaction's state.
+    if unsafe { pg_sys::IsInParallelMode() } { Err(Error::ParallelQuery) } else { Ok(()) }
+}
+
 /// Raises 25006 in a read-only transaction and on a standby.
 pub fn require_read_write(action: &CStr) {
     // SAFETY: a check of the transaction's state; the name is copied into the message.
     unsafe { pg_sys::PreventCommandIfReadOnly(action.as_ptr()) };
+}
+
+/// Whether this server is a standby, or recovering.
+pub fn in_recovery() -> bool {
+    // SAFETY: reads the server's state, which can only change to "no".
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// The name of the database.
+pub fn database_name() -> String {
+    // SAFETY: the name is a palloc'd string, or null for a database that has been dropped.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        if name.is_null() {
+            return String::new();
+        }
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
+/// Whether the server log takes lines of the level LOG: with log_min_messages at FATAL or PANIC it
+/// would drop them.
+pub fn logs_everything() -> bool {
+    // SAFETY: reads a setting.
+    unsafe { pg_sys::log_min_messages < pg_sys::FATAL as i32 }
+}
+
+/// Writes a line into the server log; the client never gets it.
+pub fn log_line(line: &str) {
+    let code = PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION;
+    ErrorReport::new(code, line.to_owned(), function_name!()).report(PgLogLevel::LOG_SERVER_ONLY);
 }
 
 /// Keeps Rust's backtraces out of error reports, where they would stand as DETAIL: a client of the

@@ -13,6 +13,7 @@ const MASK: &CStr = c"********";
 static KEY_SOURCE_GENERATION: AtomicU32 = AtomicU32::new(0);
 static REGION_GENERATION: AtomicU32 = AtomicU32::new(0);
 static PRELOADED: AtomicBool = AtomicBool::new(false);
+static INTERVAL_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Counts the changes of the key settings; cached keys carry the number they were made under.
 pub fn key_source_generation() -> u32 {
@@ -97,4 +98,31 @@ pub unsafe extern "C-unwind" fn check_region(
     // SAFETY: see above; a null value never gets here because the default is not null.
     let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value)) };
     text.and_then(|text| text.to_str().ok()).is_some_and(|code| Region::parse(code).is_ok())
+}
+
+/// Check hook of spans of time, which have to be longer than nothing.
+///
+/// # Safety
+/// Called by PostgreSQL only, with a valid pointer to the new value.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn check_interval(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: see above; a null value never gets here because the default is not null.
+    let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value)) };
+    let usable =
+        text.and_then(super::interval::parse).is_some_and(|interval| interval.is_positive());
+    // SAFETY: a flag that the postmaster sets while it loads libraries.
+    if !usable && unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+        INTERVAL_REFUSED.store(true, Relaxed);
+    }
+    usable
+}
+
+/// Whether a span of time was refused when the server started. PostgreSQL then warns and goes on
+/// with the default: '7 yeers' must not become twelve months, and six years of events be dropped.
+pub fn interval_refused() -> bool {
+    INTERVAL_REFUSED.load(Relaxed)
 }

@@ -1,8 +1,10 @@
 //! Points in time, as PostgreSQL counts them: microseconds since 2000-01-01 UTC.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use pgrx::pg_sys;
+use rustix::time::{ClockId, clock_gettime};
 
 /// The start of the current transaction, which is what `now()` gives.
 pub fn transaction_start() -> i64 {
@@ -30,4 +32,12 @@ pub fn to_json(time: i64) -> String {
 pub fn now() -> i64 {
     // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// Time on a clock that nobody sets and that all processes share (CLOCK_MONOTONIC); only
+/// differences of it mean anything.
+pub fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    // It counts from the start of the machine, and nanoseconds are below 10^9.
+    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
 }

@@ -18,6 +18,8 @@ pub enum Value<'a> {
     Int4(i32),
     /// `bigint`
     Int8(i64),
+    /// `bigint[]`
+    Int8s(&'a [i64]),
     /// `tid`
     Place(&'a Place),
     /// `timestamptz`, in microseconds since 2000-01-01 UTC
@@ -52,6 +54,7 @@ impl Value<'_> {
             Value::Int2(number) => number.into_datum(),
             Value::Int4(number) => number.into_datum(),
             Value::Int8(number) | Value::Time(number) => number.into_datum(),
+            Value::Int8s(numbers) => numbers.to_vec().into_datum(),
             Value::Bytes(bytes) => bytes.into_datum(),
             Value::Text(text) => text.into_datum(),
             Value::Jsonb(datum) => Some(datum),
@@ -86,6 +89,7 @@ impl Value<'_> {
             Value::Int2(_) => pg_sys::INT2OID,
             Value::Int4(_) => pg_sys::INT4OID,
             Value::Int8(_) => pg_sys::INT8OID,
+            Value::Int8s(_) => pg_sys::INT8ARRAYOID,
             Value::Time(_) => pg_sys::TIMESTAMPTZOID,
             Value::Bytes(_) => pg_sys::BYTEAOID,
             Value::Text(_) => pg_sys::TEXTOID,

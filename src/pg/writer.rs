@@ -3,14 +3,16 @@
 //! Rows are collected and handed to the table together, then indexed one by one (CopyFrom in
 //! copyfrom.c): indexes, unique constraints and AFTER ROW triggers are kept as an INSERT keeps them.
 //! Other constraints and other triggers are not: our tables have none but NOT NULL, which the types
-//! of the storage layer keep, and one that somebody adds must not count on creates. What is spared is
-//! parsing, planning, executor start-up, and a WAL record a row.
+//! of the storage layer keep, and partition bounds, by which the table is chosen; one that somebody
+//! adds must not count on creates. What is spared is parsing, planning, executor start-up, and a WAL
+//! record a row.
 
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys;
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
 
+use super::partition::{self, Stretch};
 use super::relation::{OpenTable, TableRef};
 use super::value::{Place, Value};
 use crate::error::{Error, Result};
@@ -39,12 +41,20 @@ pub struct Writer {
 impl Writer {
     /// Opens a table. Raises 25006 in a read-only transaction and on a standby, as INSERT does.
     pub fn open(table: &TableRef) -> Result<Self> {
-        // SAFETY: plain checks of the transaction's state.
-        unsafe {
-            pg_sys::PreventCommandIfReadOnly(c"INSERT".as_ptr());
-            pg_sys::PreventCommandIfParallelMode(c"INSERT".as_ptr());
-        }
-        let table = OpenTable::open(table, pg_sys::RowExclusiveLock)?;
+        require_insertable();
+        Ok(Self::on(OpenTable::open(table, pg_sys::RowExclusiveLock)?))
+    }
+
+    /// Opens that partition of `parent` which rows of the time `at` belong into; with it, for which
+    /// other times this is so too. Nothing checks that the rows are of these times: the caller does.
+    pub fn open_partition(parent: &TableRef, at: i64) -> Result<(Self, Stretch)> {
+        require_insertable();
+        let parent = OpenTable::open(parent, pg_sys::RowExclusiveLock)?;
+        let (table, stretch) = partition::open(&parent, at, pg_sys::RowExclusiveLock)?;
+        Ok((Self::on(table), stretch))
+    }
+
+    fn on(table: OpenTable) -> Self {
         // SAFETY: the executor state owns all that is made here and is freed in `finish`, or with
         // the transaction's memory when an error ends it. Range-table index 0 means that there is
         // no range table, as in ExecGetTriggerResultRel.
@@ -63,7 +73,7 @@ impl Writer {
             pg_sys::MemoryContextSwitchTo(caller_memory);
             pg_sys::AfterTriggerBeginQuery();
             let slots = Vec::new();
-            Ok(Self { table, estate, result, slots, waiting: 0, places: Vec::new(), row_memory })
+            Self { table, estate, result, slots, waiting: 0, places: Vec::new(), row_memory }
         }
     }
 
@@ -74,14 +84,14 @@ impl Writer {
         {
             return Ok(Err(violation));
         }
+        if !self.takes(values) {
+            return Err(Error::Internal("a table of the schema bunker has other columns"));
+        }
         let slot = self.free_slot();
-        // SAFETY: the slot has a place for each column of the table, as was checked; its values
-        // live in the rows' memory until they are written.
+        // SAFETY: the slot has a place for each column of the table, of the type that was checked;
+        // its values live in the rows' memory until they are written.
         unsafe {
             let columns = (*(*slot).tts_tupleDescriptor).natts as usize;
-            if values.len() > columns {
-                return Err(Error::Internal("a table of the schema bunker lacks a column"));
-            }
             let caller_memory = pg_sys::MemoryContextSwitchTo(self.row_memory);
             for (column, value) in values.iter().enumerate() {
                 let datum = value.copied_datum();
@@ -97,6 +107,18 @@ impl Writer {
         }
         self.waiting += 1;
         Ok(Ok(()))
+    }
+
+    /// Whether the table's first columns are of these values' types. A partition is whatever table
+    /// somebody attached; PostgreSQL would take its columns in any order.
+    fn takes(&self, values: &[Value<'_>]) -> bool {
+        // SAFETY: the table is open.
+        unsafe {
+            let descriptor = (*self.table.as_ptr()).rd_att;
+            values.len() <= (*descriptor).natts as usize
+                && (values.iter().enumerate())
+                    .all(|(column, value)| column_type(descriptor, column) == value.type_oid())
+        }
     }
 
     /// An empty slot behind those that are waiting.
@@ -171,6 +193,32 @@ impl Writer {
             pg_sys::CommandCounterIncrement();
         }
         Ok(self.places)
+    }
+}
+
+/// Raises the error that an INSERT here and now would raise.
+fn require_insertable() {
+    // SAFETY: plain checks of the transaction's state.
+    unsafe {
+        pg_sys::PreventCommandIfReadOnly(c"INSERT".as_ptr());
+        pg_sys::PreventCommandIfParallelMode(c"INSERT".as_ptr());
+    }
+}
+
+/// The type of a column, counted from 0. PostgreSQL 18 keeps it elsewhere.
+///
+/// # Safety
+/// The descriptor has so many columns.
+unsafe fn column_type(descriptor: pg_sys::TupleDesc, column: usize) -> pg_sys::Oid {
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: the caller's.
+    unsafe {
+        (*(*descriptor).attrs.as_ptr().add(column)).atttypid
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: the caller's.
+    unsafe {
+        (*pg_sys::TupleDescAttr(descriptor, column as i32)).atttypid
     }
 }
 

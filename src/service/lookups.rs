@@ -29,17 +29,12 @@ const RESERVED: [&str; 5] = ["token", "email", "phone", "login", "custom"];
 ///
 /// Adding the same kind again changes nothing.
 pub fn add(name: &str, path: &str, normalizer: &str) -> Result<i64> {
-    check_name(name)?;
-    Pointer::parse(path).map_err(|_| {
-        Error::BadArgument(
-            "the path is not usable",
-            "Give a JSON pointer (RFC 6901) such as /tax/id.",
-        )
-    })?;
-    let normalizer: Normalizer = normalizer.parse().map_err(|_| {
-        Error::BadArgument("unknown normalizer", "Use exact, email, phone, login or custom.")
-    })?;
     audit::operation("add_lookup", Some(name), &table::TABLE, || {
+        check_name(name)?;
+        check_path(path)?;
+        let normalizer: Normalizer = normalizer.parse().map_err(|_| {
+            Error::BadArgument("unknown normalizer", "Use exact, email, phone, login or custom.")
+        })?;
         let keys = keyring::for_writing()?;
         lock()?;
         if let Some(same) = existing(name, path, normalizer)? {
@@ -53,6 +48,9 @@ pub fn add(name: &str, path: &str, normalizer: &str) -> Result<i64> {
 /// Makes a kind's digests anew, after the normaliser has changed; how many there are.
 pub fn reindex(name: &str) -> Result<i64> {
     audit::operation("reindex_lookup", Some(name), &table::TABLE, || {
+        // Before anything else can fail: a name that is none may be a value in the wrong place, and
+        // the event of the failure must not repeat it.
+        kinds::all()?.named(name)?;
         let keys = keyring::for_writing()?;
         lock()?;
         let kinds = kinds::all()?;
@@ -89,6 +87,15 @@ fn check_name(name: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn check_path(path: &str) -> Result<()> {
+    Pointer::parse(path).map(drop).map_err(|_| {
+        Error::BadArgument(
+            "the path is not usable",
+            "Give a JSON pointer (RFC 6901) such as /tax/id.",
+        )
+    })
 }
 
 /// `Some(0)` when the kind is there already, as asked for.

@@ -47,10 +47,10 @@ fn compile(text: &str) -> Result<UserSchema> {
 
 /// Puts a schema into force, or none; its version.
 pub fn set(schema: Option<Jsonb>) -> Result<i32> {
-    if let Some(schema) = &schema {
-        compile(schema.as_str())?;
-    }
     audit::operation("set_user_schema", None, &table::TABLE, || {
+        if let Some(schema) = &schema {
+            compile(schema.as_str())?;
+        }
         table::insert(schema, &audit::author())
     })
 }

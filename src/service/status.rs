@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
+use crate::audit;
 use crate::error::{Error, Result};
+use crate::guc;
 use crate::keyring::{self, source};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::setting;
-use crate::storage::{audit, record};
+use crate::storage::{audit as trail, partition, record};
 
 /// `{"sealed","reason","version","key","audit","preloaded","counts"}`; works in a sealed vault.
 ///
@@ -29,8 +31,13 @@ pub fn status() -> Result<Jsonb> {
             "source": source::configured().ok().map(source::SourceKind::as_str),
             "version": key_version,
         },
-        "audit": { "writes": "transaction", "reads": "none" },
-        "counts": { "users": users, "forgotten": forgotten, "events": audit::count()? },
+        "audit": {
+            "writes": "transaction",
+            "reads": guc::audit_reads().as_str(),
+            "writer": audit::channel().is_some_and(|channel| channel.writer_pid() != 0),
+            "oldest_month": partition::oldest()?.map(partition::name_of),
+        },
+        "counts": { "users": users, "forgotten": forgotten, "events": trail::count()? },
     });
     Ok(Jsonb::from(status.to_string()))
 }

@@ -4,13 +4,15 @@ use pgrx::Uuid;
 use serde_json::{Value, json};
 
 use crate::audit;
-use crate::error::Result;
-use crate::keyring;
+use crate::error::{Error, Result};
+use crate::keyring::{self, Keys};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::scan::Snapshot;
 use crate::pg::time;
+use crate::service::guard;
 use crate::service::users::{UserRef, check_page, open_profile, stored_profile};
 use crate::storage::audit::Event;
+use crate::storage::record_version::Version;
 use crate::storage::{record, record_version};
 
 /// Events about a user, who may have been forgotten (then his token names him); newest first.
@@ -35,12 +37,16 @@ pub fn event(id: i64) -> Result<Option<Jsonb>> {
     let Some(event) = audit::find(id)? else {
         return Ok(None);
     };
-    let (before, after) = match (event.token, event.version) {
-        (Some(token), Some(version)) => {
-            (profile_at(&token, version - 1)?, profile_at(&token, version)?)
-        }
-        _ => (Value::Null, Value::Null),
+    let (Some(token), Some(version)) = (event.token, event.version) else {
+        return Ok(Some(describe(&event, &Value::Null, &Value::Null)));
     };
+    audit::read("audit_event", None, |access| {
+        let (before, after) = profiles_around(&token, version)?;
+        Ok(access.outcome(&token, Some(describe(&event, &before, &after))))
+    })
+}
+
+fn describe(event: &Event, before: &Value, after: &Value) -> Jsonb {
     let text = json!({
         "id": event.id,
         "at": time::to_json(event.at),
@@ -55,18 +61,31 @@ pub fn event(id: i64) -> Result<Option<Jsonb>> {
         "before": before,
         "after": after,
     });
-    Ok(Some(Jsonb::from(text.to_string())))
+    Jsonb::from(text.to_string())
 }
 
-/// A profile's version, or null when there is none, or the user has been forgotten since.
-fn profile_at(token: &Uuid, version: i32) -> Result<Value> {
-    if version < 1 || !record::exists(&Snapshot::of_caller(), token)? {
-        return Ok(Value::Null);
+/// The profiles before and after a version was made; null where there is none, when the user has been
+/// forgotten since, and in a sealed vault: the event itself can be told all the same.
+fn profiles_around(token: &Uuid, version: i32) -> Result<(Value, Value)> {
+    const NOTHING: (Value, Value) = (Value::Null, Value::Null);
+    if !record::exists(&Snapshot::of_caller(), token)? {
+        return Ok(NOTHING);
     }
-    let (Some(keys), Some(found)) = (keyring::existing()?, record_version::find(token, version)?)
-    else {
+    let keys = match keyring::existing() {
+        Ok(Some(keys)) => keys,
+        Ok(None) | Err(Error::Sealed(_)) => return Ok(NOTHING),
+        Err(error) => return Err(error),
+    };
+    let before = record_version::find(token, version.saturating_sub(1))?;
+    let after = record_version::find(token, version)?;
+    // Both at once: a call that is refused counts for nothing.
+    guard::admit(before.iter().chain(&after).count() as u64)?;
+    Ok((open(&keys, token, before)?, open(&keys, token, after)?))
+}
+
+fn open(keys: &Keys, token: &Uuid, found: Option<Version>) -> Result<Value> {
+    let Some(found) = found else {
         return Ok(Value::Null);
     };
-    let text = open_profile(&keys, token, found.version, &found.digests, &found.sealed)?;
-    stored_profile(&text)
+    stored_profile(&open_profile(keys, token, found.version, &found.digests, &found.sealed)?)
 }

@@ -9,6 +9,7 @@ use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTab
 use pgrx::{FromDatum, IntoDatum, PgOid, Spi};
 
 use crate::error::{Error, Result};
+use crate::pg::log_redaction;
 use crate::pg::owner::as_owner;
 use crate::pg::relation::OpenTable;
 use crate::pg::value::Value;
@@ -37,6 +38,11 @@ impl Row<'_> {
     /// A `timestamptz`, in microseconds since 2000-01-01 UTC.
     pub fn time(&self, column: usize) -> Result<i64> {
         self.get::<TimestampWithTimeZone>(column).map(i64::from)
+    }
+
+    /// The same of a column that may be NULL.
+    pub fn optional_time(&self, column: usize) -> Result<Option<i64>> {
+        Ok(self.optional::<TimestampWithTimeZone>(column)?.map(i64::from))
     }
 }
 
@@ -75,6 +81,15 @@ pub fn run(statement: &'static str, arguments: &[Value<'_>]) -> Result<usize> {
     execute(Mode::Write, statement, arguments, |table| Ok(table.len()))
 }
 
+/// Runs DDL that is made at run time, once, as the owner of the tables. Its text holds names and
+/// bounds of our own making, nothing that came from outside.
+pub fn define(statement: &str) -> Result<()> {
+    as_tables_owner(|| {
+        Spi::connect_mut(|client| client.update(statement, None, &[]).map(|_| ()))
+            .map_err(Error::from)
+    })
+}
+
 /// What a statement does to the transaction.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -96,8 +111,8 @@ fn execute<T>(
     arguments: &[Value<'_>],
     finish: impl FnOnce(SpiTupleTable<'_>) -> Result<T>,
 ) -> Result<T> {
-    let owner = OpenTable::open(&super::record::TABLE, pgrx::pg_sys::AccessShareLock)?.owner();
-    as_owner(owner, || {
+    log_redaction::note_call();
+    as_tables_owner(|| {
         Spi::connect_mut(|client| {
             let plan = plan(client, statement, arguments)?;
             let arguments: Vec<_> = arguments.iter().map(Value::bind).collect();
@@ -107,6 +122,11 @@ fn execute<T>(
             })
         })
     })
+}
+
+fn as_tables_owner<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+    let owner = OpenTable::open(&super::record::TABLE, pgrx::pg_sys::AccessShareLock)?.owner();
+    as_owner(owner, work)
 }
 
 fn plan(client: &SpiClient<'_>, statement: &'static str, arguments: &[Value<'_>]) -> Result<Plan> {

@@ -81,13 +81,18 @@ class Cluster:
         self.run("initdb", "-D", str(self.data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
                  "--locale=C.UTF-8", "--no-sync", as_server=True)
 
-    def start(self, wait: bool = True) -> None:
-        """Starts the server, after a crash with recovery; ClusterError if it does not come up."""
+    def start(self, wait: bool = True, environment: dict | None = None) -> None:
+        """Starts the server, after a crash with recovery; ClusterError if it does not come up.
+
+        `environment` is added to that of the tests.
+        """
         self.write_settings()
         command = [program("postgres"), "-D", str(self.data)]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=log, **as_server_user())
+                                             stdout=log, stderr=log,
+                                             env=os.environ | (environment or {}),
+                                             **as_server_user())
         if wait:
             self._await_ready()
 

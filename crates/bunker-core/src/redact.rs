@@ -94,6 +94,26 @@ pub fn without_statement(message: &str) -> Option<String> {
     Some(format!("{head}{verb}: {MASK}"))
 }
 
+/// A line of pgaudit without the statement, its object and its parameters; `None` for any other line.
+///
+/// pgaudit writes `AUDIT: SESSION,1,1,READ,SELECT,` and then object, statement and parameters.
+pub fn without_audited(message: &str) -> Option<String> {
+    const KEPT_FIELDS: usize = 5;
+    let fields = message.strip_prefix("AUDIT: ")?;
+    let (last, _) = fields.match_indices(',').nth(KEPT_FIELDS - 1)?;
+    Some(format!("AUDIT: {},{MASK}", &fields[..last]))
+}
+
+/// Whether a log line, by the English text that it was made from, quotes nothing of a statement: it
+/// has only numbers in it, or PostgreSQL tells of duration, locks, temporary files or the end of a
+/// process.
+pub fn only_measures(template: &str) -> bool {
+    let starts = ["process %d ", "temporary file: ", "%s (PID %d) "];
+    !template.contains("%s")
+        || template == "duration: %s ms"
+        || starts.iter().any(|start| template.starts_with(start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +196,41 @@ mod tests {
             ),
         ] {
             assert_eq!(without_statement(message).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn masks_what_pgaudit_quotes() {
+        for (message, expected) in [
+            (
+                "AUDIT: SESSION,1,2,READ,SELECT,TABLE,public.t,\"SELECT a, b\",x",
+                Some("AUDIT: SESSION,1,2,READ,SELECT,[redacted by databunker]"),
+            ),
+            (
+                "AUDIT: OBJECT,1,1,MISC,EXECUTE,,,EXECUTE p('x'),<not logged>",
+                Some("AUDIT: OBJECT,1,1,MISC,EXECUTE,[redacted by databunker]"),
+            ),
+            ("AUDIT: something else", None),
+            ("no AUDIT: SESSION,1,1,READ,SELECT,", None),
+        ] {
+            assert_eq!(without_audited(message).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn tells_measures_from_quotations() {
+        for template in [
+            "duration: %s ms",
+            "process %d still waiting for %s on %s after %ld.%03d ms",
+            "temporary file: path \"%s\", size %lu",
+            "%s (PID %d) was terminated by signal %d: %s",
+            "checkpoint complete",
+            "took %d ms",
+        ] {
+            assert!(only_measures(template), "{template}");
+        }
+        for template in ["%s", "AUDIT: %s", "duration: %s ms  statement: %s", "ran %s"] {
+            assert!(!only_measures(template), "{template}");
         }
     }
 

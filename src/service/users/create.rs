@@ -99,13 +99,13 @@ pub fn create(profile: &Jsonb) -> Result<Uuid> {
 
 /// Creates users, all or none; their tokens in the order of the profiles.
 pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
-    if profiles.len() > MAX_BULK {
-        return Err(Error::TooMany("At most 100,000 profiles in one call."));
-    }
     if profiles.is_empty() {
         return Ok(Vec::new());
     }
     audit::operation("create_users", None, &record::TABLE, || {
+        if profiles.len() > MAX_BULK {
+            return Err(Error::TooMany("At most 100,000 profiles in one call."));
+        }
         let mut factory = Factory::new(profiles.len())?;
         let mut records = Vec::with_capacity(profiles.len());
         let mut all_entries = Vec::with_capacity(profiles.len());

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
-use crate::service::{digests, schema};
+use crate::service::{digests, guard, schema};
 use crate::storage::record::{self, Record};
 use crate::storage::{lookup, record_version};
 
@@ -83,11 +83,21 @@ fn preserved(
 
 /// What is kept of a forgotten user: `{"token","created_at","forgotten_at","preserved"}`.
 pub fn tombstone(token: &Uuid) -> Result<Option<Jsonb>> {
+    audit::read("tombstone", None, |access| {
+        let found = describe_tombstone(token)?;
+        Ok(access.outcome(token, found))
+    })
+}
+
+fn describe_tombstone(token: &Uuid) -> Result<Option<Jsonb>> {
     let Some(record) = record::find_tombstone(token)? else {
         return Ok(None);
     };
     let preserved = match (&record.sealed, keyring::existing()?) {
-        (Some(sealed), Some(keys)) => open_tombstone(&keys, token, record.version, sealed)?,
+        (Some(sealed), Some(keys)) => {
+            guard::admit(1)?;
+            open_tombstone(&keys, token, record.version, sealed)?
+        }
         _ => zeroize::Zeroizing::new(String::from("null")),
     };
     Ok(Some(Jsonb::from(format!(

@@ -3,13 +3,14 @@
 use pgrx::Uuid;
 
 use super::{MAX_PAGE, UserRef, open_profile};
+use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc::MAX_BULK;
 use crate::keyring::{self, Keys};
 use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
 use crate::pg::{session, time};
-use crate::service::digests;
+use crate::service::{digests, guard};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Summary, View};
 
@@ -18,28 +19,34 @@ const MAX_BULK_BYTES: usize = 256 << 20;
 
 /// The user as `{"token","profile","version","created_at","updated_at"}`.
 pub fn lookup(kind: &str, value: &str) -> Result<Option<Document>> {
-    let snapshot = Snapshot::of_caller();
-    let user = UserRef::resolve(&snapshot, kind, value)?;
-    let (Some(Target { token, place }), Some(keys)) = (user.target, user.keys) else {
-        return Ok(None);
-    };
-    let found = record::view(&snapshot, &token, place, |view| {
-        let profile = open_view(&snapshot, &keys, &token, user.entry.as_ref(), &view)?;
-        Ok(describe(&token, &view, &profile))
-    })?;
-    match (found, user.entry) {
-        // The index has an entry, but there is no such user: only tampering leads there.
-        (None, Some(_)) => Err(Error::Damaged("a lookup entry")),
-        (found, _) => Ok(found),
-    }
+    audit::read("lookup", Some(kind), |access| {
+        let snapshot = Snapshot::of_caller();
+        let user = UserRef::resolve(&snapshot, kind, value)?;
+        let (Some(Target { token, place }), Some(keys)) = (user.target, user.keys) else {
+            return Ok(None);
+        };
+        let found = record::view(&snapshot, &token, place, |view| {
+            guard::admit(1)?;
+            let profile = open_view(&snapshot, &keys, &token, user.entry.as_ref(), &view)?;
+            Ok(describe(&token, &view, &profile))
+        });
+        match (found.map_err(|error| error.of_user(token))?, user.entry) {
+            // The index has an entry, but there is no such user: only tampering leads there.
+            (None, Some(_)) => Err(Error::Damaged("a lookup entry")),
+            (found, _) => Ok(access.outcome(&token, found)),
+        }
+    })
 }
 
 /// The profile alone.
 pub fn get(token: &Uuid) -> Result<Option<Document>> {
-    let Some(keys) = keyring::existing()? else {
-        return Ok(None);
-    };
-    get_with(&Snapshot::of_caller(), &keys, token)
+    audit::read("get_user", None, |access| {
+        let found = match keyring::existing()? {
+            Some(keys) => get_with(&Snapshot::of_caller(), &keys, token, || guard::admit(1))?,
+            None => None,
+        };
+        Ok(access.outcome(token, found))
+    })
 }
 
 /// Several profiles; tokens that are no users give no row.
@@ -47,46 +54,71 @@ pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Document)>> {
     if tokens.len() > MAX_BULK {
         return Err(Error::TooMany("At most 100,000 tokens in one call."));
     }
-    let Some(keys) = keyring::existing()? else {
+    if tokens.is_empty() {
         return Ok(Vec::new());
-    };
-    let snapshot = Snapshot::of_caller();
-    let mut found = Vec::new();
-    let mut bytes = 0;
-    for token in tokens {
-        session::check_for_interrupts();
-        if let Some(profile) = get_with(&snapshot, &keys, token)? {
+    }
+    audit::read("get_users", None, |access| {
+        let keys = keyring::existing()?;
+        let snapshot = Snapshot::of_caller();
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for token in tokens {
+            session::check_for_interrupts();
+            let admit = || guard::foresee(found.len() as u64 + 1);
+            let profile = match &keys {
+                Some(keys) => get_with(&snapshot, keys, token, admit)?,
+                None => None,
+            };
+            let Some(profile) = access.outcome(token, profile) else {
+                continue;
+            };
             bytes += profile.size();
             if bytes > MAX_BULK_BYTES {
                 return Err(Error::TooMany("At most 256 MB of profiles in one call."));
             }
             found.push((*token, profile));
         }
-    }
-    Ok(found)
+        guard::admit(found.len() as u64)?;
+        Ok(found)
+    })
 }
 
-fn get_with(snapshot: &Snapshot, keys: &Keys, token: &Uuid) -> Result<Option<Document>> {
+/// The profile of a user, if there is one and `admit` agrees.
+fn get_with(
+    snapshot: &Snapshot,
+    keys: &Keys,
+    token: &Uuid,
+    admit: impl Fn() -> Result<()>,
+) -> Result<Option<Document>> {
     record::view(snapshot, token, None, |view| {
+        admit()?;
         open_view(snapshot, keys, token, None, &view).map(|profile| Document::profile(&profile))
     })
+    .map_err(|error| error.of_user(*token))
 }
 
 /// The token; nothing is decrypted.
 pub fn find_token(kind: &str, value: &str) -> Result<Option<Uuid>> {
-    let snapshot = Snapshot::of_caller();
-    let user = UserRef::resolve(&snapshot, kind, value)?;
-    match user.target {
+    audit::read("find_token", Some(kind), |access| {
+        let snapshot = Snapshot::of_caller();
+        let user = UserRef::resolve(&snapshot, kind, value)?;
+        let Some(Target { token, .. }) = user.target else {
+            return Ok(None);
+        };
         // Forgetting a user takes his entries along: one that is there leads to somebody.
-        Some(Target { token, .. }) if user.entry.is_some() => Ok(Some(token)),
-        Some(Target { token, .. }) if record::exists(&snapshot, &token)? => Ok(Some(token)),
-        _ => Ok(None),
-    }
+        let living = user.entry.is_some() || record::exists(&snapshot, &token)?;
+        Ok(access.outcome(&token, living.then_some(token)))
+    })
 }
 
 /// Tokens and versions of living users, a page at a time.
 pub fn list(after: Option<&Uuid>, max_rows: i32) -> Result<Vec<Summary>> {
-    record::summaries(after, check_page(max_rows)?)
+    audit::read("list_users", None, |access| {
+        let users = record::summaries(after, check_page(max_rows)?)?;
+        guard::admit(users.len() as u64)?;
+        access.told(format!("{} users", users.len()));
+        Ok(users)
+    })
 }
 
 /// A page size that makes sense.

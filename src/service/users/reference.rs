@@ -8,6 +8,7 @@ use pgrx::Uuid;
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
 use crate::pg::scan::Snapshot;
+use crate::pg::session;
 use crate::service::{digests, kinds};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::Record;
@@ -29,8 +30,9 @@ impl UserRef {
     /// Reads `(kind, value)` and follows the blind index.
     ///
     /// # Errors
-    /// A bad kind, a malformed token, a value without a normal form; sealed.
+    /// A bad kind, a malformed token, a value without a normal form; sealed; in a parallel query.
     pub fn resolve(snapshot: &Snapshot, kind: &str, value: &str) -> Result<Self> {
+        session::refuse_parallel()?;
         if let Some(token) = Self::as_token(kind, value)? {
             let keys = keyring::existing()?;
             let target = Some(Target { token, place: None });

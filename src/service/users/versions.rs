@@ -1,9 +1,14 @@
 //! The versions of a profile.
 
+use pgrx::Uuid;
+
 use super::{UserRef, open_profile};
+use crate::audit;
 use crate::error::Result;
+use crate::keyring::Keys;
 use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
+use crate::service::guard;
 use crate::storage::lookup::Target;
 use crate::storage::{record, record_version};
 
@@ -21,17 +26,19 @@ pub struct Version {
 
 /// All versions of a user, oldest first; none when there is no such user.
 pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
-    let snapshot = Snapshot::of_caller();
-    let user = UserRef::resolve(&snapshot, kind, value)?;
-    let Some(Target { token, .. }) = user.target else {
-        return Ok(Vec::new());
-    };
-    if !record::exists(&snapshot, &token)? {
-        return Ok(Vec::new());
-    }
-    let versions = record_version::all(&token)?;
+    let versions = audit::read("user_versions", Some(kind), |access| {
+        let snapshot = Snapshot::of_caller();
+        let user = UserRef::resolve(&snapshot, kind, value)?;
+        let Some(Target { token, .. }) = user.target else {
+            return Ok(None);
+        };
+        let living = record::exists(&snapshot, &token)?;
+        let versions = if living { Some(record_version::all(&token)?) } else { None };
+        Ok(access.outcome(&token, versions))
+    })?;
     Ok(versions
         .into_iter()
+        .flatten()
         .map(|(version, changed_at, changed_by)| Version {
             version,
             changed_at,
@@ -43,17 +50,31 @@ pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
 
 /// The profile as it was in a version.
 pub fn version(kind: &str, value: &str, version: i32) -> Result<Option<Document>> {
-    let snapshot = Snapshot::of_caller();
-    let user = UserRef::resolve(&snapshot, kind, value)?;
-    let (Some(Target { token, .. }), Some(keys)) = (user.target, user.keys) else {
-        return Ok(None);
-    };
-    if !record::exists(&snapshot, &token)? {
+    audit::read("user_version", Some(kind), |access| {
+        let snapshot = Snapshot::of_caller();
+        let user = UserRef::resolve(&snapshot, kind, value)?;
+        let (Some(Target { token, .. }), Some(keys)) = (user.target, user.keys) else {
+            return Ok(None);
+        };
+        let profile = open_version(&snapshot, &keys, &token, version);
+        let profile = profile.map_err(|error| error.of_user(token))?;
+        Ok(access.outcome(&token, profile))
+    })
+}
+
+fn open_version(
+    snapshot: &Snapshot,
+    keys: &Keys,
+    token: &Uuid,
+    version: i32,
+) -> Result<Option<Document>> {
+    if !record::exists(snapshot, token)? {
         return Ok(None);
     }
-    let Some(found) = record_version::find(&token, version)? else {
+    let Some(found) = record_version::find(token, version)? else {
         return Ok(None);
     };
-    let profile = open_profile(&keys, &token, found.version, &found.digests, &found.sealed)?;
+    guard::admit(1)?;
+    let profile = open_profile(keys, token, found.version, &found.digests, &found.sealed)?;
     Ok(Some(Document::profile(&profile)))
 }

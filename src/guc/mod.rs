@@ -1,5 +1,8 @@
 //! Every setting, with the reason for its context and flags (`API.md`, "Settings").
 
+mod read_limits;
+mod trail;
+
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
@@ -9,6 +12,11 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::error::Result;
 use crate::pg::setting;
+
+pub use read_limits::{bulk_read_limit, read_rate_limit};
+pub use trail::{
+    AuditReads, StandbyReads, audit_reads, audit_timeout, oldest_audit_month, standby_reads,
+};
 
 static MASTER_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MASTER_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -66,6 +74,8 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    trail::register();
+    read_limits::register();
     setting::reserve_prefix();
 }
 

@@ -1,0 +1,126 @@
+//! Reads: what comes of one becomes events before the caller sees it.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use pgrx::Uuid;
+
+use super::{actor, delivery};
+use crate::error::{Result, Status};
+use crate::guc;
+use crate::pg::tally::Tally;
+use crate::pg::{session, time};
+use crate::storage::audit::Event;
+
+/// A read while it is being done.
+pub struct Access {
+    action: &'static str,
+    kind: Option<String>,
+    actor: Rc<str>,
+    app: Option<String>,
+    reason: Option<String>,
+    message: Option<Cow<'static, str>>,
+    outcomes: Vec<(Option<Uuid>, Status)>,
+}
+
+impl Access {
+    /// Takes down what was found of a user, or that nothing was, and passes it on.
+    pub fn outcome<T>(&mut self, token: &Uuid, found: Option<T>) -> Option<T> {
+        let status = if found.is_some() { Status::Ok } else { Status::NotFound };
+        self.outcomes.push((Some(*token), status));
+        found
+    }
+
+    /// The purpose, where the call itself states it.
+    pub fn because(&mut self, reason: &str) {
+        self.reason = Some(reason.to_owned());
+    }
+
+    /// Something was told that is no single user's.
+    pub fn told(&mut self, message: String) {
+        self.message = Some(Cow::Owned(message));
+        self.outcomes.push((None, Status::Ok));
+    }
+
+    /// The events of a read that succeeded, at least one.
+    fn events(mut self) -> Vec<Event> {
+        if self.outcomes.is_empty() {
+            self.outcomes.push((None, Status::NotFound));
+        }
+        let outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.into_iter().map(|(token, status)| self.event(token, status)).collect()
+    }
+
+    fn event(&self, token: Option<Uuid>, status: Status) -> Event {
+        Event {
+            id: 0,
+            at: time::now(),
+            token,
+            version: None,
+            action: Cow::Borrowed(self.action),
+            status: Cow::Borrowed(status.as_str()),
+            actor: Rc::clone(&self.actor),
+            kind: self.kind.clone(),
+            app: self.app.clone(),
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            mac: None,
+        }
+    }
+}
+
+/// Leaves an event about a call that PostgreSQL itself has refused, for want of EXECUTE on the
+/// function `action`.
+pub fn refused(action: &str) {
+    delivery::deliver_refusal(&Event {
+        id: 0,
+        at: time::now(),
+        token: None,
+        version: None,
+        action: Cow::Owned(action.to_owned()),
+        status: Cow::Borrowed(Status::Denied.as_str()),
+        actor: actor::without_catalogs(),
+        kind: None,
+        app: None,
+        reason: guc::reason(),
+        message: Some(Cow::Borrowed("no privilege to execute the function")),
+        mac: None,
+    });
+}
+
+/// Does `work` as the read `action` (a function's name without `bunker_`). Its result is returned
+/// when its events are delivered, see [`delivery::deliver`]; an error of its own leaves an event, too.
+///
+/// `kind` is the lookup kind by which the user was named, if he was.
+pub fn read<R>(
+    action: &'static str,
+    kind: Option<&str>,
+    work: impl FnOnce(&mut Access) -> Result<R>,
+) -> Result<R> {
+    let mut access = Access {
+        action,
+        kind: kind.map(str::to_owned),
+        actor: actor::current(),
+        app: None,
+        reason: guc::reason(),
+        message: None,
+        outcomes: Vec::new(),
+    };
+    match session::refuse_parallel().and_then(|()| work(&mut access)) {
+        Ok(result) => {
+            let mut events = access.events();
+            if let Some(channel) = delivery::channel() {
+                Tally::add(&channel.tally.reads, events.len() as u64);
+            }
+            delivery::deliver(&mut events)?;
+            Ok(result)
+        }
+        Err(error) => {
+            let token = error.token().or_else(|| access.outcomes.first().and_then(|o| o.0));
+            access.kind = access.kind.filter(|_| error.is_about_known_kind());
+            access.message = Some(error.message());
+            delivery::deliver_failure(access.event(token, error.status()));
+            Err(error)
+        }
+    }
+}

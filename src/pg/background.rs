@@ -1,0 +1,203 @@
+//! Background workers: starting one, and what it needs of PostgreSQL.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::{IntoDatum, PgTryBuilder};
+
+use crate::error::{self, OrRaise};
+
+/// What the audit writer is called in pg_stat_activity.
+const WRITER: &str = "databunker audit writer";
+
+/// Has the postmaster start an audit writer for the current database; false when it has no place for
+/// one (max_worker_processes).
+pub fn start_writer() -> bool {
+    // SAFETY: reads the backend's state.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    BackgroundWorkerBuilder::new(WRITER)
+        .set_type(WRITER)
+        .set_library("databunker")
+        .set_function("databunker_audit_writer")
+        .set_argument(database.into_datum())
+        .enable_spi_access()
+        // Not restarted by the postmaster: who needs it next starts it, and a dropped database
+        // needs none.
+        .set_restart_time(None)
+        .load_dynamic()
+        .is_ok()
+}
+
+/// Settings that a database or the configuration may have set for everyone, and which must not
+/// reach the writer: what decides about events is in the code.
+const FIXED_SETTINGS: &[(&CStr, &CStr)] = &[
+    // On disk is what the callers are promised.
+    (c"synchronous_commit", c"on"),
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"statement_timeout", c"0"),
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    (c"transaction_timeout", c"0"),
+    // Whoever holds a lock on the trail must not be able to keep the writer waiting for ever.
+    (c"lock_timeout", c"1s"),
+    // In a deadlock it is the writer who gives way: he tries again.
+    (c"deadlock_timeout", c"100ms"),
+    (c"idle_in_transaction_session_timeout", c"0"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"session_replication_role", c"origin"),
+    (c"default_tablespace", c""),
+];
+
+/// Connects the worker to its database. Ends the process when that cannot be done.
+pub fn connect(database: Oid) {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
+    for (name, value) in FIXED_SETTINGS {
+        // SAFETY: names of built-in settings, with values that they take.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// The worker's argument as the database it is for.
+pub fn database_of(argument: Datum) -> Oid {
+    Oid::from(argument.value() as u32)
+}
+
+/// Whether this process is a background worker.
+pub fn is_worker() -> bool {
+    // SAFETY: reads the process's state.
+    unsafe { pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER }
+}
+
+/// This process's id.
+pub fn pid() -> i32 {
+    // SAFETY: reads the process's state.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Whether the worker has been asked to end.
+pub fn should_end() -> bool {
+    BackgroundWorker::sigterm_received()
+}
+
+/// Reads the configuration again if the postmaster has said so.
+pub fn take_in_settings() {
+    if BackgroundWorker::sighup_received() {
+        // SAFETY: allowed between transactions.
+        unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    }
+}
+
+/// Calls `action` when the process ends, however it does short of SIGKILL.
+pub fn at_exit(action: unsafe extern "C-unwind" fn(i32, Datum)) {
+    // SAFETY: the callback lives as long as the library.
+    unsafe { pg_sys::before_shmem_exit(Some(action), Datum::from(0)) };
+}
+
+/// How many sessions, workers apart, use the database.
+pub fn sessions(database: Oid) -> i32 {
+    // SAFETY: counts under a lock of its own.
+    unsafe { pg_sys::CountDBConnections(database) }
+}
+
+/// Runs `work` in a transaction of its own.
+///
+/// # Errors
+/// When it failed, or PostgreSQL raised an error; that is in the server log, and the transaction was rolled back.
+pub fn transaction<R>(
+    activity: &'static CStr,
+    work: impl FnOnce() -> error::Result<R>,
+) -> Result<R, ()> {
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        // SAFETY: the sequence of PostgreSQL's own workers (worker_spi.c).
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
+        }
+        let result = work().or_raise();
+        // SAFETY: see above.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+            pg_sys::pgstat_report_stat(false);
+            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        }
+        Ok(result)
+    }))
+    .catch_others(|error| {
+        report(&error);
+        // SAFETY: as after any error in a worker that goes on (autovacuum.c).
+        unsafe {
+            pg_sys::AbortOutOfAnyTransaction();
+            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        }
+        Err(())
+    })
+    .execute()
+}
+
+/// How often the log is told of an error that stays.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Writes an error to the server log, where the hints to the callers point.
+fn report(error: &CaughtError) {
+    thread_local! {
+        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    if LAST.get().is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
+        return;
+    }
+    LAST.set(Some(Instant::now()));
+    let report = match error {
+        CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. } => report,
+    };
+    // The code and the message: an error of the writer's concerns tables, disks and locks.
+    pgrx::ereport!(
+        LOG,
+        report.sql_error_code(),
+        format!("databunker: audit events could not be written: {}", report.message()),
+        "They are kept, and writing is tried again."
+    );
+}
+
+/// Writes a warning into the server log.
+pub fn warn(what: &'static str) {
+    pgrx::ereport!(WARNING, pgrx::PgSqlErrorCode::ERRCODE_WARNING, format!("databunker: {what}"));
+}
+
+/// The number of the oldest transaction that is running, or was prepared; of the next one if none is.
+pub fn oldest_running_transaction() -> u64 {
+    // SAFETY: scans the list of running transactions under its lock.
+    let oldest = unsafe { pg_sys::GetOldestActiveTransactionId() };
+    widened(oldest)
+}
+
+/// The number that the next transaction gets.
+pub fn next_transaction() -> u64 {
+    // SAFETY: reads shared memory under its lock.
+    unsafe { pg_sys::ReadNextFullTransactionId().value }
+}
+
+/// A 32-bit transaction number that is at most 2^31 behind the next one, as 64 bits
+/// (FullTransactionIdFromAllowableAt in PostgreSQL's sources).
+fn widened(transaction: pg_sys::TransactionId) -> u64 {
+    let next = next_transaction();
+    let behind = (next as u32).wrapping_sub(transaction.into_inner());
+    next - u64::from(behind)
+}
