@@ -187,7 +187,7 @@ fn send(events: &[Event], deadline: Deadline) -> Result<(&'static Channel, u64)>
                     ensure_writer(channel)?;
                     channel.wake_writer();
                     let left = deadline.left().ok_or_else(|| gave_up(channel))?;
-                    channel.wait_for_room(left);
+                    channel.wait_for_room(&message, left);
                 }
                 Put::Gone => {
                     CHANNEL.set(None);

@@ -176,14 +176,18 @@ impl Channel {
         self.queued.load(Acquire)
     }
 
-    /// Waits for room in the ring, at most so long.
-    pub fn wait_for_room(&self, longest: Duration) {
+    /// Waits for room for a message in the ring, at most so long.
+    pub fn wait_for_room(&self, message: &[u8], longest: Duration) {
         let milliseconds = longest.as_millis().min(1_000) as core::ffi::c_long;
-        self.room_wanted.fetch_add(1, SeqCst);
         // SAFETY: an initialised condition variable in shared memory. Interrupts are served inside.
+        // Prepared before the last look: what is made room for after it wakes us.
         unsafe {
             let (room, why) = (self.room.get(), pg_sys::PG_WAIT_EXTENSION);
-            pg_sys::ConditionVariableTimedSleep(room, milliseconds.max(1), why);
+            pg_sys::ConditionVariablePrepareToSleep(room);
+            self.room_wanted.fetch_add(1, SeqCst);
+            if !self.ring.has_room(message) {
+                pg_sys::ConditionVariableTimedSleep(room, milliseconds.max(1), why);
+            }
             pg_sys::ConditionVariableCancelSleep();
         }
     }
