@@ -9,13 +9,14 @@ import pytest
 from harness import readme
 from harness.node import run_node
 from harness.paths import bindir
+from harness.vault import create
 
 USER = "test_app"
 
 
-def run(cluster, db: str, *command: str) -> str:
+def run(cluster, db: str, *command: str, user: str = USER) -> str:
     """Runs a program that finds the server through its environment; returns what it prints."""
-    environment = cluster.environment(db, USER)
+    environment = cluster.environment(db, user)
     environment["PATH"] = f"{bindir()}:{environment['PATH']}"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -51,6 +52,11 @@ def test_node(cluster, db):
 
 def test_psql(cluster, db):
     assert run(cluster, db, "bash", "-c", readme.block("run: psql")) == "t\n1\n"
+
+
+def test_readmes_anchor(cluster, conn, db):
+    create(conn, {"login": "ann"})
+    assert run(cluster, db, "bash", "-c", readme.block("run: anchor"), user="test_dpo") == "t\n"
 
 
 def test_sql_of_the_jpa_example_is_valid(app_conn):
