@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pgrx::Uuid;
 
-use super::{actor, delivery};
+use super::{actor, delivery, mode};
 use crate::error::{Result, Status};
 use crate::guc;
 use crate::pg::tally::Tally;
@@ -89,7 +89,7 @@ pub fn refused(action: &str) {
 }
 
 /// Does `work` as the read `action` (a function's name without `bunker_`). Its result is returned
-/// when its events are delivered, see [`delivery::deliver`]; an error of its own leaves an event, too.
+/// when its events are delivered, see [`mode::deliver`]; an error of its own leaves an event, too.
 ///
 /// `kind` is the lookup kind by which the user was named, if he was.
 pub fn read<R>(
@@ -112,7 +112,7 @@ pub fn read<R>(
             if let Some(channel) = delivery::channel() {
                 Tally::add(&channel.tally.reads, events.len() as u64);
             }
-            delivery::deliver(&mut events)?;
+            mode::deliver(&mut events)?;
             Ok(result)
         }
         Err(error) => {

@@ -1,50 +1,39 @@
-//! The ways an event takes to where nobody can take it back.
+//! Sending events to the audit writer, and waiting for him.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::{committed, message::Message, standby};
+use super::message::Message;
+use super::standby;
 use crate::error::{Error, Result};
-use crate::guc::{self, AuditReads};
-use crate::keyring;
+use crate::guc;
 use crate::pg::channel::{Channel, Put};
 use crate::pg::executor::{self, Gate};
 use crate::pg::latch::{self, Deadline};
 use crate::pg::ring::MAX_MESSAGE;
 use crate::pg::tally::Tally;
-use crate::pg::{background, session, setting, time, transaction};
-use crate::storage::audit::{self as table, Event};
+use crate::pg::{background, session, setting, time};
+use crate::storage::audit::Event;
 
 /// The longest time for which a wait is not looked at, lest the writer has died meanwhile.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// How often a waiting backend lets others run before it goes to sleep.
 const YIELDS: u32 = 20;
 
-/// Delivers the events of a read. Once this has returned, plaintext may leave the function: the
-/// events are as safe as `databunker.audit_reads` asks for.
-///
-/// # Errors
-/// The events could not be written: the read must fail.
-pub fn deliver(events: &mut [Event]) -> Result<()> {
-    if session::in_recovery() {
-        return standby::log(events);
+/// Sends events and waits until they are on disk, or has the executor wait for them.
+pub fn durably(events: &[Event]) -> Result<()> {
+    let deadline = Deadline::after(guc::audit_timeout());
+    let (channel, last) = send(events, deadline)?;
+    if executor::may_defer() {
+        OUTSTANDING.set(Some((channel, last)));
+        return Ok(());
     }
-    match guc::audit_reads() {
-        AuditReads::Transaction => {
-            session::require_read_write(c"a read of the vault in audit mode \"transaction\"");
-            write(events)
-        }
-        AuditReads::Durable => {
-            let deadline = Deadline::after(guc::audit_timeout());
-            let (channel, last) = send(events, deadline)?;
-            if executor::may_defer() {
-                OUTSTANDING.set(Some((channel, last)));
-                return Ok(());
-            }
-            wait_until_durable(channel, last, deadline)
-        }
-        AuditReads::Async => send(events, Deadline::after(guc::audit_timeout())).map(drop),
-    }
+    wait_until_durable(channel, last, deadline)
+}
+
+/// Sends events and waits for nothing but room.
+pub fn at_some_time(events: &[Event]) -> Result<()> {
+    send(events, Deadline::after(guc::audit_timeout())).map(drop)
 }
 
 /// Delivers the event of a call that fails. It changes nothing about the call: nothing has been told
@@ -80,34 +69,6 @@ pub fn deliver_refusal(event: &Event) {
         deliver_failure_at_once(event);
         let _ = ensure_writer(channel);
     }
-}
-
-/// Writes events in the caller's transaction: they exist exactly when it is committed.
-pub fn write(events: &mut [Event]) -> Result<()> {
-    number(events)?;
-    table::insert(events)?;
-    committed::remember(events);
-    if let Some(channel) = channel() {
-        // Now, because nothing may fail after the commit. The event itself does not need him: if he
-        // cannot be started its seal has to wait.
-        let _ = ensure_writer(channel);
-    }
-    Ok(())
-}
-
-/// Gives events their numbers and MACs; no MACs while the vault is sealed.
-pub fn number(events: &mut [Event]) -> Result<()> {
-    // Before any number is drawn: see the sealer's floor.
-    transaction::take_number();
-    let keys = keyring::existing().ok().flatten();
-    if let Some(channel) = channel().filter(|_| keys.is_none()) {
-        channel.expect_unauthenticated();
-    }
-    for event in events.iter_mut() {
-        event.id = table::next_id()?;
-        event.mac = keys.as_ref().map(|keys| keys.trail().event_mac(&event.fields()));
-    }
-    Ok(())
 }
 
 thread_local! {

@@ -6,25 +6,29 @@
 
 mod access;
 mod actor;
-mod committed;
+
 mod delivery;
 pub mod message;
+mod mode;
 mod operation;
 mod standby;
+mod written;
 
 use pgrx::Uuid;
+use serde_json::{Map, Value, json};
 
 use crate::error::Result;
-use crate::pg::scan;
+use crate::pg::{scan, time};
 use crate::storage::audit::{self as table, Event};
 
 pub use access::{read, refused};
-pub use delivery::{GATE, catch_up, channel, ensure_writer, number};
+pub use delivery::{GATE, catch_up, channel, ensure_writer};
 pub use operation::{Change, Changed, changed, operation, unreported};
+pub use written::number;
 
 /// Has the ends of transactions reported to the trail. Called by `_PG_init`.
 pub fn install() {
-    committed::install();
+    written::install();
 }
 
 /// Events about one user, newest first.
@@ -61,6 +65,23 @@ pub fn after(number: i64, limit: i32) -> Result<Vec<Event>> {
 pub fn up_to_now<R>(read: impl FnOnce() -> R) -> R {
     delivery::catch_up();
     scan::with_latest_snapshot(read)
+}
+
+/// An event as JSON: the columns of `bunker_audit` by name.
+pub fn describe(event: &Event) -> Map<String, Value> {
+    let token = event.token.map(|token| uuid::Uuid::from_bytes(*token.as_bytes()).to_string());
+    let fields = [
+        ("at", json!(time::to_json(event.at))),
+        ("actor", json!(&*event.actor)),
+        ("action", json!(event.action)),
+        ("status", json!(event.status)),
+        ("kind", json!(event.kind)),
+        ("token", json!(token)),
+        ("app", json!(event.app)),
+        ("reason", json!(event.reason)),
+        ("message", json!(event.message)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The role that is recorded as the author of a version.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
 
-use super::{actor, delivery};
+use super::{actor, delivery, written};
 use crate::error::{Result, Status};
 use crate::guc;
 use crate::pg::relation::TableRef;
@@ -76,7 +76,7 @@ fn perform<R>(operation: Operation, work: impl FnOnce() -> Result<R>) -> Result<
     let mut events = CURRENT.take().map(|operation| operation.pending).unwrap_or_default();
     drop(scope);
     if !events.is_empty() {
-        delivery::write(&mut events)?;
+        written::write(&mut events)?;
     }
     Ok(result)
 }
@@ -191,7 +191,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     event.version = changed.version;
     event.message =
         Some(Cow::Owned(format!("{} was written past the functions", changed.table_name)));
-    delivery::write(&mut [event])
+    written::write(&mut [event])
 }
 
 fn event(action: Cow<'static, str>, actor: &Rc<str>) -> Event {

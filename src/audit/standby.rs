@@ -1,10 +1,10 @@
 //! Reads on a hot standby, which cannot write: refused, or told to the server log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::guc::{self, StandbyReads};
-use crate::pg::{session, time};
+use crate::pg::session;
 use crate::storage::audit::Event;
 
 /// Writes each event into the server log as one JSON line, if `databunker.standby_reads` says so.
@@ -19,20 +19,10 @@ pub fn log(events: &[Event]) -> Result<()> {
         return Err(Error::LogDropsEvents);
     }
     for event in events {
-        let line = json!({
-            "databunker": "audit",
-            "at": time::to_json(event.at),
-            "database": session::database_name(),
-            "actor": &*event.actor,
-            "action": event.action,
-            "status": event.status,
-            "kind": event.kind,
-            "token": event.token.map(|token| uuid::Uuid::from_bytes(*token.as_bytes()).to_string()),
-            "app": event.app,
-            "reason": event.reason,
-            "message": event.message,
-        });
-        session::log_line(&line.to_string());
+        let mut line = super::describe(event);
+        line.insert("databunker".to_owned(), json!("audit"));
+        line.insert("database".to_owned(), json!(session::database_name()));
+        session::log_line(&Value::Object(line).to_string());
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::scan::Snapshot;
-use crate::pg::time;
 use crate::service::guard;
 use crate::service::users::{UserRef, check_page, open_profile, stored_profile};
 use crate::storage::audit::Event;
@@ -38,30 +37,20 @@ pub fn event(id: i64) -> Result<Option<Jsonb>> {
         return Ok(None);
     };
     let (Some(token), Some(version)) = (event.token, event.version) else {
-        return Ok(Some(describe(&event, &Value::Null, &Value::Null)));
+        return Ok(Some(describe(&event, Value::Null, Value::Null)));
     };
     audit::read("audit_event", None, |access| {
         let (before, after) = profiles_around(&token, version)?;
-        Ok(access.outcome(&token, Some(describe(&event, &before, &after))))
+        Ok(access.outcome(&token, Some(describe(&event, before, after))))
     })
 }
 
-fn describe(event: &Event, before: &Value, after: &Value) -> Jsonb {
-    let text = json!({
-        "id": event.id,
-        "at": time::to_json(event.at),
-        "actor": &*event.actor,
-        "action": event.action,
-        "status": event.status,
-        "kind": event.kind,
-        "token": event.token.map(|token| uuid::Uuid::from_bytes(*token.as_bytes()).to_string()),
-        "app": event.app,
-        "reason": event.reason,
-        "message": event.message,
-        "before": before,
-        "after": after,
-    });
-    Jsonb::from(text.to_string())
+fn describe(event: &Event, before: Value, after: Value) -> Jsonb {
+    let mut described = audit::describe(event);
+    for (name, value) in [("id", json!(event.id)), ("before", before), ("after", after)] {
+        described.insert(name.to_owned(), value);
+    }
+    Jsonb::from(Value::Object(described).to_string())
 }
 
 /// The profiles before and after a version was made; null where there is none, when the user has been

@@ -1,5 +1,5 @@
-//! Events that a transaction has written itself: once it is committed, the audit writer is told of
-//! them, so that they are sealed before anybody can take them away unnoticed.
+//! Events in the transaction that they tell of. Once it is committed the audit writer is told of them,
+//! so that they are sealed before anybody can take them away unnoticed.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,10 +7,12 @@ use pgrx::pg_sys::SubTransactionId;
 
 use super::delivery;
 use super::message::{Committed, Message};
+use crate::error::Result;
+use crate::keyring;
 use crate::pg::channel::Request;
 use crate::pg::tally::Tally;
 use crate::pg::transaction::{self, Observer};
-use crate::storage::audit::Event;
+use crate::storage::audit::{self as table, Event};
 
 /// With more events than this in a transaction, the writer is told to look for himself.
 const MAX_TOLD: usize = 1_000;
@@ -26,8 +28,36 @@ pub fn install() {
     transaction::observe(&OBSERVER);
 }
 
+/// Writes events in the caller's transaction: they exist exactly when it is committed.
+pub fn write(events: &mut [Event]) -> Result<()> {
+    number(events)?;
+    table::insert(events)?;
+    remember(events);
+    if let Some(channel) = delivery::channel() {
+        // Now, because nothing may fail after the commit. The event itself does not need him: if he
+        // cannot be started its seal has to wait.
+        let _ = delivery::ensure_writer(channel);
+    }
+    Ok(())
+}
+
+/// Gives events their numbers and MACs; no MACs while the vault is sealed.
+pub fn number(events: &mut [Event]) -> Result<()> {
+    // Before any number is drawn: see the sealer's floor.
+    transaction::take_number();
+    let keys = keyring::existing().ok().flatten();
+    if let Some(channel) = delivery::channel().filter(|_| keys.is_none()) {
+        channel.expect_unauthenticated();
+    }
+    for event in events.iter_mut() {
+        event.id = table::next_id()?;
+        event.mac = keys.as_ref().map(|keys| keys.trail().event_mac(&event.fields()));
+    }
+    Ok(())
+}
+
 /// Remembers events that the transaction has written.
-pub fn remember(events: &[Event]) {
+fn remember(events: &[Event]) {
     let subtransaction = transaction::current_subtransaction();
     WRITTEN.with_borrow_mut(|written| {
         if written.len() + events.len() > MAX_TOLD {
