@@ -14,11 +14,11 @@ _names = (f"test_{number}" for number in itertools.count(1))
 def cluster():
     """A server with databunker preloaded and a master key file; shared, so leave it as it was."""
     with Cluster() as server:
-        _prepare(server)
+        prepare(server)
         yield server
 
 
-def _prepare(server: Cluster) -> None:
+def prepare(server: Cluster) -> None:
     """The template of the test databases, and a login role for each group role."""
     server.create_db(TEMPLATE)
     with server.connect() as connection:

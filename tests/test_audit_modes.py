@@ -7,6 +7,7 @@ import pytest
 
 from harness.events import events_of, trail
 from harness.vault import call, create, create_many, find, people, row_counts, rows, update
+from harness.wait import wait_until
 
 ANN = {"login": "ann", "email": "ann@example.com"}
 
@@ -271,6 +272,8 @@ def test_the_writer_shows(conn, dpo_conn, ann):
 def test_waiting_and_timeouts(conn, dpo_conn, app_conn, db, connect_as, raises, ann):
     conn.execute(f"ALTER DATABASE {db} SET databunker.audit_timeout = '200ms'")
     hasty = connect_as("app")
+    # The writer has only just been started; what it has not taken in yet would be counted too.
+    wait_until(lambda: stat(dpo_conn)["waiting"] == 0, "the writer to begin", 10)
     before = stat(dpo_conn)
     with conn.transaction():
         conn.execute("LOCK TABLE bunker.audit IN ACCESS EXCLUSIVE MODE")

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from harness.vault import call, create_many, people
+from harness.vault import call, create, create_many, people, update
 
 CLOSED = "42501"
 FEW = "(SELECT token, login FROM members ORDER BY login LIMIT {}) AS few"
@@ -364,3 +364,17 @@ def test_an_unlock_needs_a_reason(raises, trusted, reason):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         read(connection, 101)
     assert unlock(connection, "ä" * 500)
+
+
+def test_guessing_a_value_by_json_patch_counts_as_reading(app_conn):
+    """The `test` operation tells whether a guess is right; a merge patch tells nothing."""
+    create(app_conn, {"login": "ann", "pin": "7"})
+    with app_conn.transaction():
+        for _ in range(150):
+            update(app_conn, "login", "ann", {"n": 1})
+    guess = [{"op": "test", "path": "/pin", "value": "7"}]
+    with app_conn.transaction():
+        for _ in range(100):
+            update(app_conn, "login", "ann", guess)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), app_conn.transaction():
+            update(app_conn, "login", "ann", guess)

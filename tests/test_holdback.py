@@ -352,3 +352,49 @@ def test_code_of_users_sees_every_earlier_read_on_record(session, leak):
         seen = [reads - before for (reads,) in session.execute("SELECT reads FROM watch.seen")]
     assert len(seen) == 10
     assert all(reads >= row for row, reads in enumerate(sorted(seen), 1))
+
+
+# Who waits for each read ------------------------------------------------------------------------
+
+WAITING = 40
+# Functions that only compute, and functions that say, lock or run more than their result shows.
+HARMLESS = ["@ ->> 'email'", "to_char(now(), 'YYYY') || (@ ->> 'text')",
+            "format('%s', @ -> 'n')", "(@ ->> 'n')::int * 2", "lower(@ ->> 'email')"]
+HARMFUL = ["to_regtype('\"' || (@ ->> 'email') || repeat('.', 64) || '\"')",
+           "to_regclass(@ ->> 'email')", "pg_get_viewdef(('v' || (@ ->> 'n'))::regclass)",
+           "plainto_tsquery(@ ->> 'email')::text || random()::text || nextval('s')",
+           "query_to_xml('SELECT ' || (@ ->> 'n'), true, true, '')::text",
+           "set_config('a.b', @ ->> 'n', true)", "pg_advisory_lock((@ ->> 'n')::int)::text",
+           "txid_current() + (@ ->> 'n')::int", "table_to_xml('people', true, true, @ ->> 'n')::text"]
+
+
+def waits(session, expression: str) -> int:
+    """How many waits a statement costs that reads so many users, whether it succeeds or not."""
+    before = session.execute("SELECT waits FROM bunker.stat").fetchone()[0]
+    try:
+        session.execute(vault(f"SELECT {expression} FROM people WHERE n BETWEEN 100 AND 139"))
+    except psycopg.Error:
+        return WAITING  # it did not come that far; the first read has waited
+    return session.execute("SELECT waits FROM bunker.stat").fetchone()[0] - before
+
+
+@pytest.mark.parametrize("expression", HARMLESS)
+def test_reads_that_can_only_become_rows_share_a_wait(session, expression):
+    assert waits(session, expression) <= 4
+
+
+@pytest.mark.parametrize("expression", HARMFUL)
+def test_reads_that_could_get_out_otherwise_wait_one_by_one(session, expression):
+    session.execute("CREATE SEQUENCE IF NOT EXISTS s")
+    assert waits(session, expression) >= WAITING
+
+
+def test_no_notice_tells_what_is_held_back(session):
+    """to_tsvector is immutable with a configuration; its notice must not tell one bit."""
+    heard = []
+    session.add_notice_handler(lambda notice: heard.append(notice.message_primary))
+    session.execute("SET client_min_messages = debug5")
+    session.execute(vault("SELECT to_tsvector('simple', @ ->> 'text') FROM people"
+                          " WHERE n BETWEEN 1 AND 5"))
+    session.execute("RESET client_min_messages")
+    assert [text for text in heard if "xxxx" in text] == []

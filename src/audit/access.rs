@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use pgrx::Uuid;
 
+use super::operation::Attempt;
 use super::{actor, delivery, mode};
 use crate::error::{Result, Status};
 use crate::guc;
@@ -69,9 +70,43 @@ impl Access {
     }
 }
 
+/// What can be refused: the names of our functions without their prefix.
+const ACTIONS: [&str; 26] = [
+    "add_lookup",
+    "audit",
+    "audit_all",
+    "audit_anchor",
+    "audit_event",
+    "check",
+    "create_user",
+    "create_users",
+    "delete_user",
+    "find_token",
+    "generate_key",
+    "get_user",
+    "get_users",
+    "list_users",
+    "lookup",
+    "reindex_lookup",
+    "set_user_schema",
+    "status",
+    "tombstone",
+    "unlock_bulk",
+    "update_user",
+    "user_schema",
+    "user_version",
+    "user_versions",
+    "verify_audit",
+    "verify_audit_anchor",
+];
+
 /// Leaves an event about a call that PostgreSQL itself has refused, for want of EXECUTE on the
 /// function `action`.
 pub fn refused(action: &str) {
+    // Somebody's own function may be called like one of ours, and mean nothing to the trail.
+    if !ACTIONS.contains(&action) {
+        return;
+    }
     delivery::deliver_refusal(&Event {
         id: 0,
         at: time::now(),
@@ -106,7 +141,10 @@ pub fn read<R>(
         message: None,
         outcomes: Vec::new(),
     };
-    match session::refuse_parallel().and_then(|()| work(&mut access)) {
+    let mut attempt = Attempt::begin(action, Rc::clone(&access.actor));
+    let outcome = session::refuse_parallel().and_then(|()| work(&mut access));
+    attempt.done = true;
+    match outcome {
         Ok(result) => {
             let mut events = access.events();
             if let Some(channel) = delivery::channel() {

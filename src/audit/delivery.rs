@@ -33,7 +33,8 @@ pub fn durably(events: &[Event]) -> Result<()> {
 
 /// Sends events and waits for nothing but room.
 pub fn at_some_time(events: &[Event]) -> Result<()> {
-    send(events, Deadline::after(guc::audit_timeout())).map(drop)
+    let (channel, _) = send(events, Deadline::after(guc::audit_timeout()))?;
+    ensure_writer(channel)
 }
 
 /// Delivers the event of a call that fails. It changes nothing about the call: nothing has been told
@@ -148,7 +149,7 @@ fn send(events: &[Event], deadline: Deadline) -> Result<(&'static Channel, u64)>
                     ensure_writer(channel)?;
                     channel.wake_writer();
                     let left = deadline.left().ok_or_else(|| gave_up(channel))?;
-                    channel.wait_for_room(&message, left);
+                    channel.wait_for_room(message.len(), left);
                 }
                 Put::Gone => {
                     CHANNEL.set(None);
@@ -157,7 +158,6 @@ fn send(events: &[Event], deadline: Deadline) -> Result<(&'static Channel, u64)>
             }
         };
     }
-    ensure_writer(channel)?;
     channel.wake_writer();
     Ok((channel, last))
 }
@@ -200,9 +200,11 @@ fn wait_until_durable(channel: &Channel, number: u64, deadline: Deadline) -> Res
             Tally::add(&channel.tally.wait_microseconds, start.elapsed().as_micros() as u64);
             return Ok(());
         }
-        ensure_writer(channel)?;
+        let writer = ensure_writer(channel);
         channel.wake_writer();
-        let left = deadline.left().ok_or_else(|| gave_up(channel))?;
+        // A place for a worker may become free meanwhile.
+        let left =
+            deadline.left().ok_or_else(|| writer.err().unwrap_or_else(|| gave_up(channel)))?;
         latch::wait(left.min(LOOK_AROUND));
     }
 }

@@ -22,7 +22,7 @@ use crate::pg::{scan, time};
 use crate::storage::audit::{self as table, Event};
 
 pub use access::{read, refused};
-pub use delivery::{GATE, catch_up, channel, ensure_writer};
+pub use delivery::{GATE, catch_up, channel, ensure_writer, put_at_once};
 pub use operation::{Change, Changed, changed, operation, unreported};
 pub use written::number;
 

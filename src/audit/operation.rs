@@ -55,7 +55,7 @@ pub fn operation<R>(
     reports: &'static TableRef,
     work: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
-    let attempt = Attempt { action, actor: actor::current(), done: false };
+    let attempt = Attempt::begin(action, actor::current());
     session::require_read_write(c"a change of the vault");
     let result = perform(
         Operation {
@@ -94,15 +94,20 @@ pub fn unreported<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     work()
 }
 
-/// A write that has been begun. It leaves an event when it fails, also when PostgreSQL ends it: by a
+/// A call that has been begun. It leaves an event when it fails, also when PostgreSQL ends it: by a
 /// lock's timeout, a full disk, a cancel.
-struct Attempt {
+pub(super) struct Attempt {
     action: &'static str,
     actor: Rc<str>,
-    done: bool,
+    /// Whether it has come to an end of its own, good or bad.
+    pub(super) done: bool,
 }
 
 impl Attempt {
+    pub(super) fn begin(action: &'static str, actor: Rc<str>) -> Self {
+        Self { action, actor, done: false }
+    }
+
     fn end<R>(mut self, kind: Option<&str>, result: Result<R>) -> Result<R> {
         self.done = true;
         if let Err(error) = &result {

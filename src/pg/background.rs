@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
@@ -55,7 +56,14 @@ const FIXED_SETTINGS: &[(&CStr, &CStr)] = &[
 
 /// Connects the worker to its database. Ends the process when that cannot be done.
 pub fn connect(database: Oid) {
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
+    // SAFETY: the handler does what a signal handler may.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(on_sigterm));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(on_sigterm));
+    }
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
     for (name, value) in FIXED_SETTINGS {
         // SAFETY: names of built-in settings, with values that they take.
@@ -87,9 +95,41 @@ pub fn pid() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
+static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
+
+/// SIGTERM. A commit that waits for a synchronous standby, which may never come, goes on: that wait
+/// alone looks at `QueryCancelPending` without `InterruptPending` (SyncRepWaitForLSN).
+///
+/// # Safety
+/// A signal handler.
+#[allow(non_snake_case)]
+unsafe extern "C-unwind" fn on_sigterm(_signal: core::ffi::c_int) {
+    ASKED_TO_END.store(true, Relaxed);
+    // SAFETY: what PostgreSQL's own handlers do (StatementCancelHandlerForWorker and die).
+    unsafe {
+        (&raw mut pg_sys::QueryCancelPending).write_volatile(1);
+        pg_sys::SetLatch(pg_sys::MyLatch);
+    }
+}
+
 /// Whether the worker has been asked to end.
 pub fn should_end() -> bool {
-    BackgroundWorker::sigterm_received()
+    ASKED_TO_END.load(Relaxed)
+}
+
+/// From now on commits wait for this server's disk only: a worker that ends must not wait for a
+/// standby. The flag that has ended the wait under way must not end anything else.
+fn commit_locally() {
+    // SAFETY: as in `connect`; between transactions.
+    unsafe {
+        (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
+        pg_sys::SetConfigOption(
+            c"synchronous_commit".as_ptr(),
+            c"local".as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
+    }
 }
 
 /// Reads the configuration again if the postmaster has said so.
@@ -120,6 +160,9 @@ pub fn transaction<R>(
     activity: &'static CStr,
     work: impl FnOnce() -> error::Result<R>,
 ) -> Result<R, ()> {
+    if should_end() {
+        commit_locally();
+    }
     PgTryBuilder::new(AssertUnwindSafe(|| {
         // SAFETY: the sequence of PostgreSQL's own workers (worker_spi.c).
         unsafe {

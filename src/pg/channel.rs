@@ -11,7 +11,7 @@ use super::lwlock::Held;
 use super::ring::{Batch, Ring};
 use super::shared::{self, Shared};
 use super::tally::Tally;
-use super::{caller, latch};
+use super::{background, caller, latch, time};
 
 /// What `writer` holds while an audit writer is being started.
 const STARTING: i32 = -1;
@@ -43,6 +43,8 @@ pub struct Channel {
     prepared: AtomicBool,
     /// Whether there may be events without MACs and without a seal.
     unauthenticated: AtomicBool,
+    /// The transactions of such events have lower numbers than this.
+    unauthenticated_before: AtomicU64,
     /// The end of the chain of seals as the writer knows it.
     chain_known: AtomicBool,
     /// The table of that chain: DROP EXTENSION and CREATE EXTENSION begin another one.
@@ -97,7 +99,11 @@ impl Channel {
         let _directory = shared.directory().exclusive();
         // Somebody else may have been first.
         let mine = shared.channels().iter().find(|c| c.belongs_to(database));
-        mine.or_else(|| shared.channels().iter().find(|c| c.give_to(database)))
+        // One that nobody has used before one whose database is idle: that one would forget the end
+        // of its chain, and what it has counted.
+        let unused = || shared.channels().iter().find(|c| c.is_unused() && c.give_to(database));
+        let idle = || shared.channels().iter().find(|c| c.give_to(database));
+        mine.or_else(unused).or_else(idle)
     }
 
     /// Frees the channels of databases that were dropped while something waited in them.
@@ -112,7 +118,7 @@ impl Channel {
 
     fn abandon(&self, database: Oid) {
         let _held = self.lock();
-        if self.belongs_to(database) && self.writer.load(Relaxed) == 0 {
+        if self.belongs_to(database) && !self.has_writer(time::now()) {
             self.ring.clear();
             self.durable.store(self.queued.load(Relaxed), Release);
         }
@@ -129,12 +135,16 @@ impl Channel {
         self.database.load(Acquire) == database.to_u32()
     }
 
+    fn is_unused(&self) -> bool {
+        self.belongs_to(Oid::INVALID)
+    }
+
     /// Gives the channel to a database if no other one needs it.
     fn give_to(&self, database: Oid) -> bool {
         let _held = self.lock();
         let empty = self.ring.is_empty();
         let nobodys = self.database.load(Relaxed) == 0;
-        if !nobodys && (!empty || self.writer.load(Relaxed) != 0) {
+        if !nobodys && (!empty || self.has_writer(time::now())) {
             return false;
         }
         self.chain_known.store(false, Relaxed);
@@ -176,20 +186,25 @@ impl Channel {
         self.queued.load(Acquire)
     }
 
-    /// Waits for room for a message in the ring, at most so long.
-    pub fn wait_for_room(&self, message: &[u8], longest: Duration) {
+    /// Waits for room for a message of this length, at most so long.
+    pub fn wait_for_room(&self, message: usize, longest: Duration) {
         let milliseconds = longest.as_millis().min(1_000) as core::ffi::c_long;
-        // SAFETY: an initialised condition variable in shared memory. Interrupts are served inside.
-        // Prepared before the last look: what is made room for after it wakes us.
+        let room = self.room.get();
+        // SAFETY: an initialised condition variable in shared memory. Interrupts are served inside; an
+        // error there ends the sleep at the transaction's abort.
         unsafe {
-            let (room, why) = (self.room.get(), pg_sys::PG_WAIT_EXTENSION);
+            // Without this the first sleep would only prepare, and return at once.
             pg_sys::ConditionVariablePrepareToSleep(room);
             self.room_wanted.fetch_add(1, SeqCst);
+            fence(SeqCst);
+            // Room that was made before the writer could know that it is wanted.
             if !self.ring.has_room(message) {
+                let why = pg_sys::PG_WAIT_EXTENSION;
                 pg_sys::ConditionVariableTimedSleep(room, milliseconds.max(1), why);
             }
             pg_sys::ConditionVariableCancelSleep();
         }
+        pgrx::check_for_interrupts!();
     }
 
     /// Wakes the writer if he sleeps.
@@ -254,8 +269,14 @@ impl Channel {
         self.prepared.load(Relaxed)
     }
 
+    /// Notes that there is none any more.
+    pub fn none_is_prepared(&self) {
+        self.prepared.store(false, Relaxed);
+    }
+
     /// Notes that an event gets no MAC, because the vault is sealed.
     pub fn expect_unauthenticated(&self) {
+        self.unauthenticated_before.fetch_max(background::next_transaction(), Relaxed);
         self.unauthenticated.store(true, Relaxed);
     }
 
@@ -345,9 +366,13 @@ impl Channel {
         self.done[request as usize].store(number, Release);
     }
 
-    /// Notes that all events without MACs have their seals.
+    /// Notes that all committed events without MACs have their seals. There may be more as long as one
+    /// of their transactions is open, or prepared.
     pub fn unauthenticated_are_sealed(&self) {
-        self.unauthenticated.store(false, Relaxed);
+        let before = self.unauthenticated_before.load(Relaxed);
+        if background::oldest_running_transaction() >= before {
+            self.unauthenticated.store(false, Relaxed);
+        }
     }
 
     /// Notes the end of the chain of seals in `table`.

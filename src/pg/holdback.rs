@@ -29,6 +29,8 @@ struct Holdback {
     receiver: Receiver,
     /// As it was before our methods were put into it.
     original: pg_sys::DestReceiver,
+    /// `client_min_messages` as it was: while rows are held back, no notice may quote what they hold.
+    client_min_messages: core::ffi::c_int,
     /// A wait for the events has begun and not succeeded: do not wait a second time.
     settling: bool,
     memory: MemoryContext,
@@ -70,6 +72,8 @@ pub unsafe fn start(query: *mut pg_sys::QueryDesc, gate: &'static Gate) -> bool 
             &raw const pg_sys::TTSOpsMinimalTuple,
         );
         pg_sys::MemoryContextSwitchTo(caller_memory);
+        (*held).client_min_messages = pg_sys::client_min_messages;
+        pg_sys::client_min_messages = PgLogLevel::ERROR as core::ffi::c_int;
         if !goes_nowhere {
             (*held).receiver = receiver;
             (*held).original = *receiver;
@@ -136,13 +140,14 @@ pub unsafe fn abandon() -> Option<fn()> {
     }
 }
 
-/// Gives the receiver its own methods back.
+/// Gives the receiver its own methods back, and lets the client have notices again.
 ///
 /// # Safety
 /// The receiver is still there.
 unsafe fn restore(held: *mut Holdback) {
     // SAFETY: the caller's.
     unsafe {
+        pg_sys::client_min_messages = (*held).client_min_messages;
         if let Some(receiver) = (*held).receiver.as_mut() {
             receiver.receiveSlot = (*held).original.receiveSlot;
             receiver.rShutdown = (*held).original.rShutdown;

@@ -42,14 +42,6 @@ impl Ring {
         self.head.load(Acquire) == self.tail.load(Acquire)
     }
 
-    /// Whether there is room for a message, as things stand.
-    pub fn has_room(&self, message: &[u8]) -> bool {
-        // In this order: the tail never passes the head.
-        let tail = self.tail.load(Acquire);
-        let used = self.head.load(Acquire) - tail;
-        used + (HEADER + message.len()) as u64 <= CAPACITY as u64
-    }
-
     /// Puts a message in; how many bytes are in use now, or `None` when there is no room. `waiter` is
     /// the latch of who waits for it, or null.
     ///
@@ -72,6 +64,12 @@ impl Ring {
         }
         self.head.store(head + needed, Release);
         Some(used)
+    }
+
+    /// Whether a message of this length would go in now.
+    pub fn has_room(&self, message: usize) -> bool {
+        let (tail, head) = (self.tail.load(Acquire), self.head.load(Acquire));
+        head - tail + (HEADER + message) as u64 <= CAPACITY as u64
     }
 
     /// # Safety

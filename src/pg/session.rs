@@ -58,10 +58,10 @@ pub fn database_name() -> String {
 }
 
 /// Whether the server log takes lines of the level LOG: with log_min_messages at FATAL or PANIC it
-/// would drop them.
+/// would drop them, and without a destination it has nowhere to write them.
 pub fn logs_everything() -> bool {
-    // SAFETY: reads a setting.
-    unsafe { pg_sys::log_min_messages < pg_sys::FATAL as i32 }
+    // SAFETY: reads settings.
+    unsafe { pg_sys::log_min_messages < pg_sys::FATAL as i32 && pg_sys::Log_destination != 0 }
 }
 
 /// Writes a line into the server log; the client never gets it.
@@ -83,4 +83,10 @@ pub fn without_backtraces() {
 /// Gives PostgreSQL the chance to cancel; called in every long loop.
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
+}
+
+/// The extension as it is installed in this database, or `InvalidOid`.
+pub fn extension() -> pg_sys::Oid {
+    // SAFETY: a look into a catalog, inside a transaction.
+    unsafe { pg_sys::get_extension_oid(c"databunker".as_ptr(), true) }
 }

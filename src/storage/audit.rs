@@ -84,6 +84,17 @@ pub fn last_number() -> Result<i64> {
     last.ok_or(Error::Internal("a sequence gave no number"))
 }
 
+/// Whether a transaction of this database is prepared.
+pub fn any_prepared() -> Result<bool> {
+    let any = sql::row(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts AS x
+                         WHERE x.database OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+        &[],
+        |row| row.get(1),
+    )?;
+    Ok(any.unwrap_or_default())
+}
+
 /// Adds events, each to the partition of its time.
 pub fn insert(events: &[Event]) -> Result<()> {
     let mut remaining = events;

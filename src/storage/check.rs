@@ -106,6 +106,33 @@ pub fn granted_tables() -> Result<Vec<String>> {
     )
 }
 
+/// Triggers of the vault that somebody has switched off, in whole or for replicas:
+/// `audit_rows on bunker.record`.
+pub fn silenced_triggers() -> Result<Vec<String>> {
+    names(
+        "SELECT pg_catalog.format('%I on %s', t.tgname,
+                                  t.tgrelid::pg_catalog.regclass::pg_catalog.text)
+           FROM pg_catalog.pg_trigger AS t
+           JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
+          WHERE c.relnamespace OPERATOR(pg_catalog.=) 'bunker'::pg_catalog.regnamespace
+            AND t.tgname OPERATOR(pg_catalog.^@) 'audit_'
+            AND t.tgenabled OPERATOR(pg_catalog.<>) 'A'::pg_catalog.\"char\"
+          ORDER BY 1",
+    )
+}
+
+/// Tables of the vault that are not in the write-ahead log.
+pub fn unlogged_tables() -> Result<Vec<String>> {
+    names(
+        "SELECT c.oid::pg_catalog.regclass::pg_catalog.text
+           FROM pg_catalog.pg_class AS c
+          WHERE c.relnamespace OPERATOR(pg_catalog.=) 'bunker'::pg_catalog.regnamespace
+            AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S']::pg_catalog.\"char\"[])
+            AND c.relpersistence OPERATOR(pg_catalog.<>) 'p'::pg_catalog.\"char\"
+          ORDER BY 1",
+    )
+}
+
 /// Superusers who can log in.
 pub fn superusers() -> Result<Vec<String>> {
     names(

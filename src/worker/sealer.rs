@@ -6,19 +6,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bunker_core::trail::{Anchor, Content, Entry, Seal, digest, ids};
+use bunker_core::trail::{Anchor, Content, Entry, EventMac, Seal, digest, ids};
 use pgrx::pg_sys::Oid;
 use roaring::RoaringTreemap;
 
 use super::floor::Floor;
-use crate::audit::message::Committed;
-use crate::audit::unreported;
-use crate::error::Result;
+use crate::audit::message::{Committed, Message};
+use crate::audit::{self as trail, unreported};
+use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
 use crate::pg::channel::{Channel, Request};
 use crate::pg::owner::as_owner;
 use crate::pg::tally::Tally;
-use crate::pg::{background, time};
+use crate::pg::{background, session, time};
+use crate::service::verify::is_authentic;
 use crate::storage::audit_seal::{self, SealRow};
 use crate::storage::{audit, partition};
 
@@ -38,13 +39,20 @@ const PAGE: i32 = 1_000;
 /// Events that are committed and not sealed yet, and the end of the chain.
 pub struct Sealer {
     channel: &'static Channel,
-    /// The table of the seals, once there was something to do with it.
+    /// The extension that the trail belongs to, once there was something to do with it. Not the table:
+    /// a copy put in its place is no new trail.
     table: Option<Oid>,
     /// The last seal, once it is known.
     end: Option<Anchor>,
-    /// By number, so that an event that is told of twice is sealed once.
-    waiting: BTreeMap<i64, Committed>,
+    /// By number and MAC: an event that is told of twice is sealed once; of two events under one
+    /// number neither takes the other's place, and the seal that holds both fails its verification.
+    waiting: BTreeMap<(i64, Option<EventMac>), Committed>,
+    /// What a scan has found in the table, or under a seal: sealed, or waiting. Its writer may tell
+    /// of it later, for the scan sees what is committed before the writer of it has told.
+    scanned_in: RoaringTreemap,
     since: Option<Instant>,
+    /// Whether the last attempt to seal has failed.
+    is_held_up: bool,
     floor: Floor,
     scanned: Option<Instant>,
     /// Whether the last scan took in events without MACs.
@@ -59,7 +67,9 @@ impl Sealer {
             table: None,
             end: None,
             waiting: BTreeMap::new(),
+            scanned_in: RoaringTreemap::new(),
             since: None,
+            is_held_up: false,
             floor: Floor::default(),
             scanned: None,
             took_unauthenticated: false,
@@ -74,7 +84,9 @@ impl Sealer {
                 self.waiting.clear();
                 self.end = None;
             }
-            self.waiting.extend(events.into_iter().map(|event| (event.id, event)));
+            let news =
+                events.into_iter().filter(|e| !self.scanned_in.contains(e.id.cast_unsigned()));
+            self.waiting.extend(news.map(|event| ((event.id, event.mac), event)));
         }
     }
 
@@ -85,7 +97,11 @@ impl Sealer {
             self.since.get_or_insert_with(Instant::now);
         }
         for event in events {
-            self.waiting.entry(event.id).or_insert(event);
+            self.scanned_in.insert(event.id.cast_unsigned());
+            let told = self.waiting.range((event.id, None)..(event.id + 1, None)).next().is_some();
+            if !told {
+                self.waiting.insert((event.id, event.mac), event);
+            }
         }
     }
 
@@ -103,7 +119,8 @@ impl Sealer {
         }
         let asked = self.channel.asked(Request::Seal);
         let due = self.due_in().is_some_and(|left| left.is_zero());
-        let full = self.waiting.len() >= MAX_EVENTS;
+        // Not again and again while somebody keeps the seals locked: each attempt takes a while.
+        let full = self.waiting.len() >= MAX_EVENTS && !self.is_held_up;
         let sealed = (asked.is_some() || due || full) && self.seal_all();
         if let Some(number) = asked.filter(|_| sealed) {
             self.channel.fulfilled(Request::Seal, number);
@@ -122,11 +139,24 @@ impl Sealer {
         self.waiting.is_empty() || self.seal_all()
     }
 
+    /// Leaves what could not be sealed to the next writer: he must not learn it from the table, where
+    /// it may be gone by then.
+    pub fn hand_on(&mut self) {
+        for event in std::mem::take(&mut self.waiting).into_values() {
+            if !trail::put_at_once(&Message::Committed(event)) {
+                background::warn("audit events could not be sealed before the audit writer ended");
+                self.channel.request(Request::Scan);
+                return;
+            }
+        }
+    }
+
     /// Whether there is a trail at all: somebody may have dropped the extension. If he has made it
     /// again since, that is another trail, with which everything begins anew.
     pub fn has_trail(&mut self) -> bool {
-        let table =
-            background::transaction(c"looking for the audit trail", || audit_seal::TABLE.oid());
+        let table = background::transaction(c"looking for the audit trail", || {
+            audit_seal::TABLE.oid().map(|_| session::extension())
+        });
         let Ok(table) = table else {
             return false;
         };
@@ -156,6 +186,7 @@ impl Sealer {
             as_owner(audit::owner()?, || self.write_seals(&keys)).map(Some)
         });
         self.since = None;
+        self.is_held_up = done.is_err();
         match done {
             Ok(Some(end)) => {
                 self.waiting.clear();
@@ -237,6 +268,7 @@ impl Sealer {
         let end = self.end()?;
         let dropped_events = partition::drop_before(kept_month)?;
         let first_kept = audit_seal::first_since(kept_month)?.unwrap_or(end.number + 1);
+        check_removable(keys, first_kept, kept_month)?;
         audit_seal::delete_before(first_kept)?;
         let row = SealRow {
             kind: audit_seal::RETENTION,
@@ -281,6 +313,7 @@ impl Sealer {
             return false;
         }
         let unauthenticated = self.channel.has_unauthenticated();
+        self.look_for_prepared();
         let found = background::transaction(c"looking for unsealed audit events", || {
             as_owner(audit::owner()?, || {
                 let end = self.end()?;
@@ -291,12 +324,14 @@ impl Sealer {
                     self.floor.restore()?;
                 }
                 let sealed = self.sealed_above_floor()?;
-                Ok(Some((end, unsealed(&keys, self.floor.event, &sealed, unauthenticated)?)))
+                let events = unsealed(&keys, self.floor.event, &sealed, unauthenticated)?;
+                Ok(Some((end, events, sealed)))
             })
         });
         match found {
-            Ok(Some((end, events))) => {
+            Ok(Some((end, events, sealed))) => {
                 self.remember_end(end);
+                self.scanned_in = sealed;
                 self.took_unauthenticated = unauthenticated;
                 self.add_found(events);
                 true
@@ -304,6 +339,18 @@ impl Sealer {
             // A sealed vault, or an empty one: there is nothing to seal with.
             Ok(None) => true,
             Err(()) => false,
+        }
+    }
+
+    /// Notes whether there are prepared transactions. First that there are none, and then what is found:
+    /// one that is prepared meanwhile is noted by whoever does so, and one that is committed meanwhile
+    /// is found by the scan.
+    fn look_for_prepared(&self) {
+        self.channel.none_is_prepared();
+        let any =
+            background::transaction(c"looking for prepared transactions", audit::any_prepared);
+        if any != Ok(false) {
+            self.channel.expect_prepared();
         }
     }
 
@@ -321,6 +368,37 @@ impl Sealer {
                 sealed.extend(numbers.into_iter().map(i64::cast_unsigned));
             }
         }
+    }
+}
+
+/// Refuses to drop seals that are not the whole and authentic beginning of the chain, or not older
+/// than what is kept: the seal over their removal would vouch for whatever was done to them.
+fn check_removable(keys: &Keys, first_kept: i64, kept_month: i32) -> Result<()> {
+    let damaged = || Error::Damaged("the oldest seals of the audit trail");
+    let (mut next, mut after) = (first_of_chain(keys)?, i64::MIN);
+    loop {
+        let page = audit_seal::page(after, PAGE)?;
+        for seal in page.iter().take_while(|seal| seal.number < first_kept) {
+            let is_kept = seal.kind == audit_seal::EVENTS && seal.month >= kept_month;
+            if seal.number != next || is_kept || !is_authentic(keys, seal) {
+                return Err(damaged());
+            }
+            next += 1;
+        }
+        match page.last() {
+            Some(last) if last.number < first_kept => after = last.number,
+            _ if next == first_kept => return Ok(()),
+            _ => return Err(damaged()),
+        }
+    }
+}
+
+/// The number of the seal that the chain has to begin with: by its last retention, or 1.
+fn first_of_chain(keys: &Keys) -> Result<i64> {
+    match audit_seal::retention()? {
+        None => Ok(1),
+        Some(last) if is_authentic(keys, &last) => Ok(last.first_seal.unwrap_or(1)),
+        Some(_) => Err(Error::Damaged("a seal of the audit trail")),
     }
 }
 

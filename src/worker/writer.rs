@@ -140,7 +140,9 @@ impl Writer {
                 Progress::Failed => self.pause(),
             }
         }
-        self.sealer.finish();
+        if !self.sealer.finish() {
+            self.sealer.hand_on();
+        }
     }
 }
 

@@ -22,10 +22,26 @@ use pgrx::prelude::*;
 /// gen_random_uuid(). Oids of built-in functions never change (pg_proc.dat).
 const HARMLESS_VOLATILE: [u32; 3] = [1598, 2649, 3432];
 
-/// Functions that are not volatile and yet do more than they say. pg_input_is_valid() and
-/// pg_input_error_info() of PostgreSQL 16 take a type, which may be a domain, by its name;
-/// xml_is_well_formed() and its two sisters may quote their argument in a warning.
-const HARMFUL: [u32; 5] = [6210, 6211, 3051, 3052, 3053];
+/// Stable functions that only compute: on text, JSON and times. Others look into catalogs, and may lock
+/// what they look at, run queries or lex an argument with a notice that quotes it; those that are not
+/// known here are taken for such.
+const HARMLESS_STABLE: &[u32] = &[
+    // array_to_string(), array_out(), textanycat(), anytextcat(), concat(), concat_ws(), format()
+    384, 395, 751, 2003, 2004, 3058, 3059, 3539, 3540, // input and output of times
+    1084, 1085, 1143, 1150, 1151, 1160, 1161, 1312, 1313, 1350,
+    // now() and its kin, date_part(), date_trunc(), age(), to_char() and back, casts, sums
+    1299, 2647, 2648, 1171, 6203, 1217, 1284, 1386, 2059, 1768, 1770, 1772, 1773, 1774, 1775, 1776,
+    1777, 1778, 1780, 2049, 1174, 1176, 1178, 2027, 2028, 2037, 1189, 1190,
+    // comparisons of dates and times with and without time zone
+    2351, 2352, 2353, 2354, 2355, 2377, 2378, 2380, 2381, 2520, 2522, 2523, 2527, 2528, 2530, 2531,
+    // making JSON and JSONB: of arrays, rows, values, pairs, and by aggregation
+    3153, 3154, 3155, 3156, 3173, 3175, 3176, 3180, 3198, 3199, 3200, 3201, 3265, 3266, 3267, 3268,
+    3269, 3271, 3272, 3273, 3274, 3787,
+];
+
+/// Immutable functions that may quote their argument in a warning: the sisters of
+/// xml_is_well_formed().
+const HARMFUL_IMMUTABLE: [u32; 2] = [3052, 3053];
 
 /// Whether a running query does nothing but read, and has no way out for what it reads except its
 /// result. `readers` are the names of this extension's functions that may occur.
@@ -148,7 +164,11 @@ impl Survey {
         unsafe {
             let function = &*node.cast::<pg_sys::RangeTblFunction>();
             let call = function.funcexpr.cast::<pg_sys::FuncExpr>();
-            if !function.funccoltypes.is_null() {
+            let kind = pg_sys::exprType(function.funcexpr);
+            if !function.funccoltypes.is_null()
+                || kind.to_u32() >= pg_sys::FirstUnpinnedObjectId
+                || kind == pg_sys::XMLOID
+            {
                 false
             } else if (*call).xpr.type_ == NodeTag::T_FuncExpr {
                 self.passes_functions(call.cast()) && self.passes((*call).args.cast())
@@ -162,10 +182,11 @@ impl Survey {
         let number = function.to_u32();
         if number < pg_sys::FirstUnpinnedObjectId {
             // SAFETY: a look-up in the catalog.
-            let volatility = unsafe { pg_sys::func_volatile(function) } as u8;
-            return !HARMFUL.contains(&number)
-                && (volatility != pg_sys::PROVOLATILE_VOLATILE
-                    || HARMLESS_VOLATILE.contains(&number));
+            return match unsafe { pg_sys::func_volatile(function) } as u8 {
+                pg_sys::PROVOLATILE_IMMUTABLE => !HARMFUL_IMMUTABLE.contains(&number),
+                pg_sys::PROVOLATILE_STABLE => HARMLESS_STABLE.contains(&number),
+                _ => HARMLESS_VOLATILE.contains(&number),
+            };
         }
         let is_reader = self.met.contains(&function) || is_ours(function, self.readers);
         if is_reader {

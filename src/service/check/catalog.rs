@@ -31,7 +31,7 @@ pub fn findings() -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-static RULES: [Rule; 10] = [
+static RULES: [Rule; 12] = [
     Rule {
         setting: "privileges",
         severity: Severity::Critical,
@@ -52,6 +52,20 @@ static RULES: [Rule; 10] = [
         names: table::computing_definitions,
         finding: "the {} calls the vault whenever rows are written or analysed",
         remedy: "Drop it; new ones are refused while databunker is preloaded.",
+    },
+    Rule {
+        setting: "triggers",
+        severity: Severity::Critical,
+        names: table::silenced_triggers,
+        finding: "a change of the vault's tables would leave no event: {} does not always fire",
+        remedy: "ALTER TABLE … ENABLE ALWAYS TRIGGER.",
+    },
+    Rule {
+        setting: "tables",
+        severity: Severity::Critical,
+        names: table::unlogged_tables,
+        finding: "a crash of the server empties {}",
+        remedy: "ALTER TABLE … SET LOGGED.",
     },
     Rule {
         setting: "definitions",

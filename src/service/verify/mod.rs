@@ -5,6 +5,8 @@ mod seals;
 
 use bunker_core::trail::{Anchor, ParseAnchorError};
 
+pub use self::seals::is_authentic;
+
 use self::events::Unsealed;
 use self::seals::Walk;
 use crate::audit;
@@ -95,8 +97,8 @@ fn check(anchor: Option<Anchor>) -> Result<Verdict> {
 
 /// The number of the last seal that this server remembers, 0 if it remembers none.
 fn known_end() -> Result<i64> {
-    let table = audit_seal::TABLE.oid()?;
-    let end = audit::channel().and_then(|channel| channel.chain_end(table));
+    let trail = session::extension();
+    let end = audit::channel().and_then(|channel| channel.chain_end(trail));
     Ok(end.map_or(0, |(number, _)| number))
 }
 

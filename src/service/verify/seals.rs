@@ -56,7 +56,8 @@ impl<'a> Walk<'a> {
         if let Some(retention) = audit_seal::retention()? {
             self.kept_month = retention.month;
         }
-        let mut after = 0;
+        // From the lowest number there is: a row below 1 is no seal of ours.
+        let mut after = i64::MIN;
         let mut first = true;
         loop {
             let page = audit_seal::page(after, PAGE)?;
@@ -102,28 +103,7 @@ impl<'a> Walk<'a> {
     }
 
     fn check_link(&mut self, row: &SealRow) -> Result<(), String> {
-        let unreadable = |_| String::from("its row is damaged");
-        if row.key_id != self.keys.trail().id().cast_signed() {
-            return Err(String::from("its key is not in the keyring"));
-        }
-        let previous = fixed(&row.previous).map_err(unreadable)?;
-        let digest = fixed(row.digest.as_deref().unwrap_or(&[0; 32])).map_err(unreadable)?;
-        let content = match row.kind {
-            audit_seal::EVENTS => Content::Events {
-                month: row.month,
-                count: row.count,
-                digest: &digest,
-                floor: row.floor.unwrap_or_default(),
-            },
-            _ => Content::Retention {
-                kept_month: row.month,
-                first_kept: row.first_seal.unwrap_or_default(),
-                dropped_events: row.count,
-            },
-        };
-        let (number, sealed_at) = (row.number, row.sealed_at);
-        let seal = Seal { number, sealed_at, previous: &previous, content };
-        self.chain.check(self.keys.trail(), &seal, &row.mac).map_err(|broken| broken.to_string())
+        check_link(&mut self.chain, self.keys, row)
     }
 
     /// Compares the events with what the seal says they were.
@@ -190,6 +170,39 @@ impl<'a> Walk<'a> {
         }
         None
     }
+}
+
+/// Whether a seal was made with the vault's key and not altered since; where it stands is not judged.
+pub fn is_authentic(keys: &Keys, row: &SealRow) -> bool {
+    let previous = fixed(&row.previous);
+    previous.is_ok_and(|previous| {
+        check_link(&mut Chain::from_kept(row.number, previous), keys, row).is_ok()
+    })
+}
+
+fn check_link(chain: &mut Chain, keys: &Keys, row: &SealRow) -> Result<(), String> {
+    let unreadable = |_| String::from("its row is damaged");
+    if row.key_id != keys.trail().id().cast_signed() {
+        return Err(String::from("its key is not in the keyring"));
+    }
+    let previous = fixed(&row.previous).map_err(unreadable)?;
+    let digest = fixed(row.digest.as_deref().unwrap_or(&[0; 32])).map_err(unreadable)?;
+    let content = match row.kind {
+        audit_seal::EVENTS => Content::Events {
+            month: row.month,
+            count: row.count,
+            digest: &digest,
+            floor: row.floor.unwrap_or_default(),
+        },
+        _ => Content::Retention {
+            kept_month: row.month,
+            first_kept: row.first_seal.unwrap_or_default(),
+            dropped_events: row.count,
+        },
+    };
+    let (number, sealed_at) = (row.number, row.sealed_at);
+    let seal = Seal { number, sealed_at, previous: &previous, content };
+    chain.check(keys.trail(), &seal, &row.mac).map_err(|broken| broken.to_string())
 }
 
 /// The first event of a seal, if its list can be read.

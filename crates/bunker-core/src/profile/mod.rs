@@ -26,7 +26,7 @@ pub use equality::same_json;
 pub use limits::{Limits, check_text};
 pub use location::SchemaLocation;
 pub use lookup::{Pointer, PointerError, value_at};
-pub use patch::{PatchError, apply, parse_patch};
+pub use patch::{PatchError, apply, parse_patch, tests_values};
 pub use schema::{SchemaError, UserSchema, Violation};
 
 /// The member name by which `serde_json` marks a number that keeps its digits.

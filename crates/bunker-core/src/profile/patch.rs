@@ -74,6 +74,13 @@ pub fn parse_patch(text: &str, limits: &Limits) -> Result<Value, ProfileError> {
     parse_json(text, &Limits { max_depth, ..*limits })
 }
 
+/// Whether a patch asks what a value is: by the `test` operation of RFC 6902, section 4.6.
+#[must_use]
+pub fn tests_values(patch: &Value) -> bool {
+    let is_test = |operation: &Value| operation.get("op").is_some_and(|op| op == "test");
+    patch.as_array().is_some_and(|operations| operations.iter().any(is_test))
+}
+
 /// The profile with `patch` applied to it; `profile` itself is left as it is.
 ///
 /// An object is an RFC 7396 merge patch and an array an RFC 6902 JSON Patch, which is applied as a
