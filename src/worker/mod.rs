@@ -1,6 +1,7 @@
 //! Background workers.
 
 mod floor;
+mod retention;
 mod sealer;
 mod upkeep;
 mod writer;

@@ -11,15 +11,15 @@ use pgrx::pg_sys::Oid;
 use roaring::RoaringTreemap;
 
 use super::floor::Floor;
+use super::retention;
 use crate::audit::message::{Committed, Message};
 use crate::audit::{self as trail, unreported};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::keyring::{self, Keys};
 use crate::pg::channel::{Channel, Request};
 use crate::pg::owner::as_owner;
 use crate::pg::tally::Tally;
 use crate::pg::{background, session, time};
-use crate::service::verify::is_authentic;
 use crate::storage::audit_seal::{self, SealRow};
 use crate::storage::{audit, partition};
 
@@ -256,28 +256,15 @@ impl Sealer {
             let Some(keys) = keyring::existing()? else {
                 return Ok(None);
             };
-            as_owner(audit::owner()?, || unreported(|| self.retire(&keys, kept_month))).map(Some)
+            as_owner(audit::owner()?, || {
+                unreported(|| retention::retire(&keys, self.end()?, kept_month))
+            })
+            .map(Some)
         });
         if let Ok(Some(end)) = done {
             self.remember_end(end);
         }
         done.is_ok()
-    }
-
-    fn retire(&self, keys: &Keys, kept_month: i32) -> Result<Anchor> {
-        let end = self.end()?;
-        let dropped_events = partition::drop_before(kept_month)?;
-        let first_kept = audit_seal::first_since(kept_month)?.unwrap_or(end.number + 1);
-        check_removable(keys, first_kept, kept_month)?;
-        audit_seal::delete_before(first_kept)?;
-        let row = SealRow {
-            kind: audit_seal::RETENTION,
-            month: kept_month,
-            count: dropped_events,
-            first_seal: Some(first_kept),
-            ..SealRow::default()
-        };
-        append(keys, &end, Content::Retention { kept_month, first_kept, dropped_events }, row)
     }
 
     fn remember_end(&mut self, end: Anchor) {
@@ -371,39 +358,13 @@ impl Sealer {
     }
 }
 
-/// Refuses to drop seals that are not the whole and authentic beginning of the chain, or not older
-/// than what is kept: the seal over their removal would vouch for whatever was done to them.
-fn check_removable(keys: &Keys, first_kept: i64, kept_month: i32) -> Result<()> {
-    let damaged = || Error::Damaged("the oldest seals of the audit trail");
-    let (mut next, mut after) = (first_of_chain(keys)?, i64::MIN);
-    loop {
-        let page = audit_seal::page(after, PAGE)?;
-        for seal in page.iter().take_while(|seal| seal.number < first_kept) {
-            let is_kept = seal.kind == audit_seal::EVENTS && seal.month >= kept_month;
-            if seal.number != next || is_kept || !is_authentic(keys, seal) {
-                return Err(damaged());
-            }
-            next += 1;
-        }
-        match page.last() {
-            Some(last) if last.number < first_kept => after = last.number,
-            _ if next == first_kept => return Ok(()),
-            _ => return Err(damaged()),
-        }
-    }
-}
-
-/// The number of the seal that the chain has to begin with: by its last retention, or 1.
-fn first_of_chain(keys: &Keys) -> Result<i64> {
-    match audit_seal::retention()? {
-        None => Ok(1),
-        Some(last) if is_authentic(keys, &last) => Ok(last.first_seal.unwrap_or(1)),
-        Some(_) => Err(Error::Damaged("a seal of the audit trail")),
-    }
-}
-
 /// Adds a seal to the chain; its new end. `row` lacks what every seal has.
-fn append(keys: &Keys, end: &Anchor, content: Content<'_>, row: SealRow) -> Result<Anchor> {
+pub(super) fn append(
+    keys: &Keys,
+    end: &Anchor,
+    content: Content<'_>,
+    row: SealRow,
+) -> Result<Anchor> {
     let (number, sealed_at) = (end.number + 1, time::now());
     let mac = keys.trail().seal_mac(&Seal { number, sealed_at, previous: &end.mac, content });
     let key_id = keys.trail().id().cast_signed();
