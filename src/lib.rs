@@ -28,7 +28,7 @@ extern "C-unwind" fn _PG_init() {
     pg::log_redaction::install();
     pg::object_access::install();
     audit::install();
-    pg::privilege_watch::install(audit::refused);
+    pg::privilege_watch::tell(audit::refused);
     pg::executor::install(&audit::GATE);
     if pg::setting::preloaded() {
         pg::shared::install();

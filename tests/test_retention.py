@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness import Cluster
+from harness.trail import take_anchor, verify
 from harness.vault import create, forget
 from harness.wait import wait_until
 
-ANN = {"login": "ann"}
 # The library that makes a process see another time (Debian: faketime).
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -22,19 +22,12 @@ def in_the_past(server: Cluster, days: int) -> dict:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
 
 
-def verdict(connection, anchor: str | None = None) -> tuple:
-    """(ok, events, first_bad, detail)."""
-    if anchor is None:
-        return connection.execute("SELECT * FROM bunker_verify_audit()").fetchone()
-    return connection.execute("SELECT * FROM bunker_verify_audit_anchor(%s)", [anchor]).fetchone()
-
-
-def anchor_of(connection) -> str:
-    return connection.execute("SELECT bunker_audit_anchor()").fetchone()[0]
-
-
-def oldest_month(connection) -> str | None:
-    return connection.execute("SELECT bunker_status() -> 'audit' ->> 'oldest_month'").fetchone()[0]
+def await_retention(connection) -> None:
+    """Starts the audit writer, and returns once he has dropped what is too old."""
+    connection.execute("SELECT bunker_lookup('login', 'nobody')")
+    wait_until(lambda: connection.execute(
+        "SELECT count(*) FROM bunker.audit_seal WHERE kind = 1").fetchone()[0] == 1,
+        "the old month to be dropped", 20)
 
 
 @pytest.fixture
@@ -50,8 +43,8 @@ def aged():
                 token = create(connection, {"login": f"user{days}"})
                 for _ in range(5):
                     connection.execute("SELECT bunker_get_user(%s)", [token])
-                assert verdict(connection)[0]
-                anchors.append(anchor_of(connection))
+                assert verify(connection)[0]
+                anchors.append(take_anchor(connection))
         server.restart()
         yield server, anchors
 
@@ -59,50 +52,44 @@ def aged():
 def test_old_months_go_and_the_rest_verifies(aged):
     server, (older, newer) = aged
     with server.connect("aged") as connection:
-        before = verdict(connection)
+        before = verify(connection)
         assert before[0], before
         months = {row[0] for row in connection.execute(
             "SELECT date_trunc('month', at) FROM bunker.audit")}
         assert len(months) == 2
     server.restart(settings={"databunker.max_audit_retention": "12 months"})
     with server.connect("aged") as connection:
-        connection.execute("SELECT bunker_lookup('login', 'nobody')")
-        wait_until(lambda: connection.execute(
-            "SELECT count(*) FROM bunker.audit_seal WHERE kind = 1").fetchone()[0] == 1,
-            "the old month to be dropped", 20)
+        await_retention(connection)
         left = {row[0] for row in connection.execute(
             "SELECT date_trunc('month', at) FROM bunker.audit")}
         assert min(months) not in left
         assert max(months) in left
-        after = verdict(connection)
+        after = verify(connection)
         assert after[0], after
         assert after[1] == before[1] - 6 + 1
-        assert verdict(connection, newer)[0]
-        gone = verdict(connection, older)
+        assert verify(connection, newer)[0]
+        gone = verify(connection, older)
         # The last seal that was dropped is the one that the oldest kept seal continues.
         assert gone[0] or "retention" in gone[3]
         # The months' users are still there: only what was done with them has gone.
         assert connection.execute("SELECT count(*) FROM bunker_list_users()").fetchone()[0] == 2
         assert forget(connection, "login", "user900")
-        assert verdict(connection)[0]
+        assert verify(connection)[0]
 
 
 def test_removing_more_than_retention_did_shows(aged):
     server, _ = aged
     server.restart(settings={"databunker.max_audit_retention": "12 months"})
     with server.connect("aged") as connection:
-        connection.execute("SELECT bunker_lookup('login', 'nobody')")
-        wait_until(lambda: connection.execute(
-            "SELECT count(*) FROM bunker.audit_seal WHERE kind = 1").fetchone()[0] == 1,
-            "the old month to be dropped", 20)
-        assert verdict(connection)[0]
+        await_retention(connection)
+        assert verify(connection)[0]
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET databunker.actor = 'me'")
         month = connection.execute("SELECT min(month) FROM bunker.audit_seal WHERE kind = 0").fetchone()
         connection.execute("DELETE FROM bunker.audit WHERE at < now() - interval '1 month'")
-        assert not verdict(connection)[0]
+        assert not verify(connection)[0]
         connection.execute("DELETE FROM bunker.audit_seal WHERE kind = 0 AND month = %s", month)
-        found = verdict(connection)
+        found = verify(connection)
         assert not found[0], found
 
 
@@ -114,4 +101,4 @@ def test_the_trail_stays_while_the_setting_is_unusable(aged):
         connection.execute("SELECT bunker_lookup('login', 'nobody')")
         connection.execute("SELECT pg_sleep(2)")
         assert connection.execute("SELECT count(*) FROM bunker.audit").fetchone()[0] == events + 1
-        assert verdict(connection)[0]
+        assert verify(connection)[0]

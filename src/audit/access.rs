@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use pgrx::Uuid;
 
-use super::operation::Attempt;
+use super::attempt::Attempt;
 use super::{actor, delivery, mode};
 use crate::error::{Result, Status};
 use crate::guc;
+use crate::pg::session;
 use crate::pg::tally::Tally;
-use crate::pg::{session, time};
 use crate::storage::audit::Event;
 
 /// A read while it is being done.
@@ -18,7 +18,6 @@ pub struct Access {
     action: &'static str,
     kind: Option<String>,
     actor: Rc<str>,
-    app: Option<String>,
     reason: Option<String>,
     message: Option<Cow<'static, str>>,
     outcomes: Vec<(Option<Uuid>, Status)>,
@@ -54,18 +53,12 @@ impl Access {
 
     fn event(&self, token: Option<Uuid>, status: Status) -> Event {
         Event {
-            id: 0,
-            at: time::now(),
             token,
-            version: None,
-            action: Cow::Borrowed(self.action),
             status: Cow::Borrowed(status.as_str()),
-            actor: Rc::clone(&self.actor),
             kind: self.kind.clone(),
-            app: self.app.clone(),
             reason: self.reason.clone(),
             message: self.message.clone(),
-            mac: None,
+            ..Event::new(Cow::Borrowed(self.action), &self.actor)
         }
     }
 }
@@ -108,18 +101,10 @@ pub fn refused(action: &str) {
         return;
     }
     delivery::deliver_refusal(&Event {
-        id: 0,
-        at: time::now(),
-        token: None,
-        version: None,
-        action: Cow::Owned(action.to_owned()),
         status: Cow::Borrowed(Status::Denied.as_str()),
-        actor: actor::without_catalogs(),
-        kind: None,
-        app: None,
         reason: guc::reason(),
         message: Some(Cow::Borrowed("no privilege to execute the function")),
-        mac: None,
+        ..Event::new(Cow::Owned(action.to_owned()), &actor::without_catalogs())
     });
 }
 
@@ -136,16 +121,14 @@ pub fn read<R>(
         action,
         kind: kind.map(str::to_owned),
         actor: actor::current(),
-        app: None,
         reason: guc::reason(),
         message: None,
         outcomes: Vec::new(),
     };
-    let mut attempt = Attempt::begin(action, Rc::clone(&access.actor));
-    let outcome = session::refuse_parallel().and_then(|()| work(&mut access));
-    attempt.done = true;
-    match outcome {
+    let attempt = Attempt::begin(action, Rc::clone(&access.actor));
+    match session::refuse_parallel().and_then(|()| work(&mut access)) {
         Ok(result) => {
+            attempt.succeed();
             let mut events = access.events();
             if let Some(channel) = delivery::channel() {
                 Tally::add(&channel.tally.reads, events.len() as u64);
@@ -155,9 +138,7 @@ pub fn read<R>(
         }
         Err(error) => {
             let token = error.token().or_else(|| access.outcomes.first().and_then(|o| o.0));
-            access.kind = access.kind.filter(|_| error.is_about_known_kind());
-            access.message = Some(error.message());
-            delivery::deliver_failure(access.event(token, error.status()));
+            attempt.fail(kind, token, &error);
             Err(error)
         }
     }

@@ -17,8 +17,6 @@ use crate::storage::audit::Event;
 
 /// The longest time for which a wait is not looked at, lest the writer has died meanwhile.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
-/// How often a waiting backend lets others run before it goes to sleep.
-const YIELDS: u32 = 20;
 
 /// Sends events and waits until they are on disk, or has the executor wait for them.
 pub fn durably(events: &[Event]) -> Result<()> {
@@ -190,7 +188,7 @@ pub fn ensure_writer(channel: &Channel) -> Result<()> {
 /// Waits until a message's event is on disk.
 fn wait_until_durable(channel: &Channel, number: u64, deadline: Deadline) -> Result<()> {
     let start = Instant::now();
-    latch::step_aside(YIELDS, || channel.durable() < number);
+    latch::step_aside(|| channel.durable() < number);
     loop {
         if channel.durable() < number {
             latch::reset();

@@ -6,7 +6,7 @@
 
 mod access;
 mod actor;
-
+mod attempt;
 mod delivery;
 pub mod message;
 mod mode;
@@ -44,21 +44,6 @@ pub fn all(before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
 /// One event.
 pub fn find(id: i64) -> Result<Option<Event>> {
     up_to_now(|| table::find(id))
-}
-
-/// How many events there are.
-pub fn count() -> Result<i64> {
-    table::count()
-}
-
-/// The events with these numbers, by rising number.
-pub fn with_numbers(numbers: &[i64]) -> Result<Vec<Event>> {
-    table::entries(numbers)
-}
-
-/// Up to `limit` events after a number, by rising number.
-pub fn after(number: i64, limit: i32) -> Result<Vec<Event>> {
-    table::after(number, limit)
 }
 
 /// Reads the trail with all that was done before the question.

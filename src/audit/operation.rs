@@ -11,11 +11,12 @@ use std::rc::Rc;
 use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
 
-use super::{actor, delivery, written};
-use crate::error::{Result, Status};
+use super::attempt::Attempt;
+use super::{actor, written};
+use crate::error::Result;
 use crate::guc;
 use crate::pg::relation::TableRef;
-use crate::pg::{session, time};
+use crate::pg::session;
 use crate::storage::audit::{self as table, Event};
 
 /// What a caller asked for, while it is being done.
@@ -61,13 +62,17 @@ pub fn operation<R>(
         Operation {
             action,
             kind: kind.map(str::to_owned),
-            actor: Rc::clone(&attempt.actor),
+            actor: Rc::clone(attempt.actor()),
             reports,
             pending: Vec::new(),
         },
         work,
     );
-    attempt.end(kind, result)
+    match &result {
+        Ok(_) => attempt.succeed(),
+        Err(error) => attempt.fail(kind, error.token(), error),
+    }
+    result
 }
 
 fn perform<R>(operation: Operation, work: impl FnOnce() -> Result<R>) -> Result<R> {
@@ -92,47 +97,6 @@ pub fn unreported<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     };
     let _scope = Scope { outer: CURRENT.replace(Some(upkeep)) };
     work()
-}
-
-/// A call that has been begun. It leaves an event when it fails, also when PostgreSQL ends it: by a
-/// lock's timeout, a full disk, a cancel.
-pub(super) struct Attempt {
-    action: &'static str,
-    actor: Rc<str>,
-    /// Whether it has come to an end of its own, good or bad.
-    pub(super) done: bool,
-}
-
-impl Attempt {
-    pub(super) fn begin(action: &'static str, actor: Rc<str>) -> Self {
-        Self { action, actor, done: false }
-    }
-
-    fn end<R>(mut self, kind: Option<&str>, result: Result<R>) -> Result<R> {
-        self.done = true;
-        if let Err(error) = &result {
-            delivery::deliver_failure(Event {
-                kind: kind.filter(|_| error.is_about_known_kind()).map(str::to_owned),
-                token: error.token(),
-                status: Cow::Borrowed(error.status().as_str()),
-                message: Some(error.message()),
-                ..event(Cow::Borrowed(self.action), &self.actor)
-            });
-        }
-        result
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if !self.done {
-            delivery::deliver_failure_at_once(&Event {
-                status: Cow::Borrowed(Status::Failed.as_str()),
-                message: Some(Cow::Borrowed("ended by the server")),
-                ..event(Cow::Borrowed(self.action), &self.actor)
-            });
-        }
-    }
 }
 
 /// How a row was changed.
@@ -180,7 +144,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
             return Ok(false);
         };
         if operation.reports.oid()? == changed.table {
-            let mut event = event(Cow::Borrowed(operation.action), &operation.actor);
+            let mut event = event(operation.action, &operation.actor);
             event.kind.clone_from(&operation.kind);
             event.token = changed.token;
             event.version = changed.version;
@@ -191,7 +155,7 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     if ours {
         return Ok(());
     }
-    let mut event = event(Cow::Borrowed(changed.change.direct_action()), &actor::current());
+    let mut event = event(changed.change.direct_action(), &actor::current());
     event.token = changed.token;
     event.version = changed.version;
     event.message =
@@ -199,19 +163,6 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
     written::write(&mut [event])
 }
 
-fn event(action: Cow<'static, str>, actor: &Rc<str>) -> Event {
-    Event {
-        id: 0,
-        at: time::now(),
-        token: None,
-        version: None,
-        action,
-        status: Cow::Borrowed(Status::Ok.as_str()),
-        actor: Rc::clone(actor),
-        kind: None,
-        app: None,
-        reason: guc::reason(),
-        message: None,
-        mac: None,
-    }
+fn event(action: &'static str, actor: &Rc<str>) -> Event {
+    Event { reason: guc::reason(), ..Event::new(Cow::Borrowed(action), actor) }
 }

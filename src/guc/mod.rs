@@ -63,8 +63,13 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::UNIT_BYTE,
     );
-    define_free_text(c"databunker.reason", c"Purpose of the access, for the audit trail.", &REASON);
-    define_free_text(c"databunker.actor", c"Whom the application says it acts for.", &ACTOR);
+    for (name, description, value) in [
+        (c"databunker.reason", c"Purpose of the access, for the audit trail.", &REASON),
+        (c"databunker.actor", c"Whom the application says it acts for.", &ACTOR),
+    ] {
+        let (details, context) = (c"At most 1,000 bytes.", GucContext::Userset);
+        define_checked_text(name, description, details, value, context, setting::check_free_text);
+    }
     GucRegistry::define_bool_guc(
         c"databunker.redact_logs",
         c"Masks statements that call the vault's functions in the server log.",
@@ -124,21 +129,26 @@ fn register_key_sources() {
     }
 }
 
-fn define_free_text(
+/// Defines a text that a check hook judges.
+fn define_checked_text(
     name: &'static CStr,
     description: &'static CStr,
+    details: &'static CStr,
     value: &'static GucSetting<Option<CString>>,
+    context: GucContext,
+    check: setting::CheckHook,
 ) {
-    // SAFETY: the check hook is guarded against panics, see pg::setting.
+    let flags = GucFlags::default();
+    // SAFETY: the check hooks are guarded against panics and raise nothing, see pg::setting.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
             name,
             description,
-            c"At most 1,000 bytes.",
+            details,
             value,
-            GucContext::Userset,
-            GucFlags::default(),
-            Some(setting::check_free_text),
+            context,
+            flags,
+            Some(check),
             None,
             None,
         );

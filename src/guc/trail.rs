@@ -1,6 +1,6 @@
 //! How the audit trail is kept. SUSET, all of them: whom the trail tells of must have no say in it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::time::Duration;
 
 use bunker_core::calendar::{Interval, month_of};
@@ -79,10 +79,13 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    define_interval(
+    super::define_checked_text(
         c"databunker.max_audit_retention",
         c"How long audit events are kept, in whole months.",
+        c"An interval longer than nothing, such as '12 months'.",
         &MAX_AUDIT_RETENTION,
+        GucContext::Suset,
+        setting::check_interval,
     );
 }
 
@@ -110,29 +113,7 @@ pub fn oldest_audit_month(now: i64) -> Result<i32> {
     Ok(month_of(interval(&MAX_AUDIT_RETENTION)?.before(now)))
 }
 
-fn define_interval(
-    name: &'static CStr,
-    description: &'static CStr,
-    value: &'static GucSetting<Option<CString>>,
-) {
-    // SAFETY: the check hook is guarded against panics and raises nothing, see pg::setting.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            name,
-            description,
-            c"An interval longer than nothing, such as '12 months'.",
-            value,
-            // An application must not decide how long what it did stays on record.
-            GucContext::Suset,
-            GucFlags::default(),
-            Some(setting::check_interval),
-            None,
-            None,
-        );
-    }
-}
-
-/// The value of a setting that [`define_interval`] defined.
+/// The value of a setting that holds an interval.
 ///
 /// # Errors
 /// If a value was refused when the server started, until it is started again: what was meant is not

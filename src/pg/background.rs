@@ -11,6 +11,7 @@ use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, PgTryBuilder};
 
+use super::caller;
 use crate::error::{self, OrRaise};
 
 /// What the audit writer is called in pg_stat_activity.
@@ -19,13 +20,11 @@ const WRITER: &str = "databunker audit writer";
 /// Has the postmaster start an audit writer for the current database; false when it has no place for
 /// one (max_worker_processes).
 pub fn start_writer() -> bool {
-    // SAFETY: reads the backend's state.
-    let database = unsafe { pg_sys::MyDatabaseId };
     BackgroundWorkerBuilder::new(WRITER)
         .set_type(WRITER)
         .set_library("databunker")
         .set_function("databunker_audit_writer")
-        .set_argument(database.into_datum())
+        .set_argument(caller::database().into_datum())
         .enable_spi_access()
         // Not restarted by the postmaster: who needs it next starts it, and a dropped database
         // needs none.

@@ -65,6 +65,12 @@ pub fn client_address() -> Option<String> {
     })
 }
 
+/// The database of the session.
+pub fn database() -> Oid {
+    // SAFETY: reads the backend's state.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
 /// Whether there is a database of that number.
 pub fn database_exists(database: Oid) -> bool {
     // SAFETY: a catalog look-up, inside a transaction as every function call is.

@@ -47,8 +47,8 @@ pub struct Channel {
     unauthenticated_before: AtomicU64,
     /// The end of the chain of seals as the writer knows it.
     chain_known: AtomicBool,
-    /// The table of that chain: DROP EXTENSION and CREATE EXTENSION begin another one.
-    chain_table: AtomicU32,
+    /// The extension that this chain belongs to: made again, it begins another one.
+    chain_trail: AtomicU32,
     chain_number: AtomicI64,
     chain_mac: [AtomicU64; 4],
     /// What is counted for the DBA.
@@ -90,15 +90,13 @@ impl Channel {
     /// The channel of the current database, given to it now if it has none; `None` when the library
     /// was not preloaded or all channels are in use.
     pub fn of_this_database() -> Option<&'static Self> {
-        let shared = shared::get()?;
-        // SAFETY: reads the backend's state.
-        let database = unsafe { pg_sys::MyDatabaseId };
-        if let Some(channel) = shared.channels().iter().find(|c| c.belongs_to(database)) {
+        if let Some(channel) = Self::in_use_by_this_database() {
             return Some(channel);
         }
+        let (shared, database) = (shared::get()?, caller::database());
         let _directory = shared.directory().exclusive();
         // Somebody else may have been first.
-        let mine = shared.channels().iter().find(|c| c.belongs_to(database));
+        let mine = Self::in_use_by_this_database();
         // One that nobody has used before one whose database is idle: that one would forget the end
         // of its chain, and what it has counted.
         let unused = || shared.channels().iter().find(|c| c.is_unused() && c.give_to(database));
@@ -126,8 +124,7 @@ impl Channel {
 
     /// The channel of the current database, if it has one.
     pub fn in_use_by_this_database() -> Option<&'static Self> {
-        // SAFETY: reads the backend's state.
-        let database = unsafe { pg_sys::MyDatabaseId };
+        let database = caller::database();
         shared::get()?.channels().iter().find(|channel| channel.belongs_to(database))
     }
 
@@ -143,8 +140,7 @@ impl Channel {
     fn give_to(&self, database: Oid) -> bool {
         let _held = self.lock();
         let empty = self.ring.is_empty();
-        let nobodys = self.database.load(Relaxed) == 0;
-        if !nobodys && (!empty || self.has_writer(time::now())) {
+        if !self.is_unused() && (!empty || self.has_writer(time::now())) {
             return false;
         }
         self.chain_known.store(false, Relaxed);
@@ -162,8 +158,7 @@ impl Channel {
     /// Puts a message in. `waiter` is woken when it is durable; null if nobody waits.
     pub fn put(&self, message: &[u8], waiter: *mut pg_sys::Latch) -> Put {
         let held = self.lock();
-        // SAFETY: reads the backend's state.
-        if !self.belongs_to(unsafe { pg_sys::MyDatabaseId }) {
+        if !self.belongs_to(caller::database()) {
             return Put::Gone;
         }
         // SAFETY: the lock is held.
@@ -285,11 +280,11 @@ impl Channel {
         self.unauthenticated.load(Relaxed)
     }
 
-    /// The end of the chain of seals in `table`, once the writer has read or written it.
-    pub fn chain_end(&self, table: Oid) -> Option<(i64, [u8; 32])> {
+    /// The end of the chain of seals of the extension `trail`, once the writer has read or written it.
+    pub fn chain_end(&self, trail: Oid) -> Option<(i64, [u8; 32])> {
         let _held = self.lock();
         let known = self.chain_known.load(Relaxed);
-        (known && self.chain_table.load(Relaxed) == table.to_u32()).then(|| {
+        (known && self.chain_trail.load(Relaxed) == trail.to_u32()).then(|| {
             let mut mac = [0; 32];
             for (bytes, word) in mac.chunks_exact_mut(8).zip(&self.chain_mac) {
                 bytes.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
@@ -375,10 +370,10 @@ impl Channel {
         }
     }
 
-    /// Notes the end of the chain of seals in `table`.
-    pub fn set_chain_end(&self, table: Oid, number: i64, mac: &[u8; 32]) {
+    /// Notes the end of the chain of seals of the extension `trail`.
+    pub fn set_chain_end(&self, trail: Oid, number: i64, mac: &[u8; 32]) {
         let _held = self.lock();
-        self.chain_table.store(table.to_u32(), Relaxed);
+        self.chain_trail.store(trail.to_u32(), Relaxed);
         for (bytes, word) in mac.chunks_exact(8).zip(&self.chain_mac) {
             let mut copy = [0; 8];
             copy.copy_from_slice(bytes);

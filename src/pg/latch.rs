@@ -19,12 +19,15 @@ pub fn own() -> *mut pg_sys::Latch {
     unsafe { pg_sys::MyLatch }
 }
 
-/// Lets other processes run, up to `times` times, while `go_on` says so.
+/// How often one steps aside before one sleeps.
+const YIELDS: u32 = 20;
+
+/// Lets other processes run some times, while `go_on` says so. To be done before sleeping.
 ///
 /// Sleeping and being woken cost both sides several system calls. Where the processors are busy, who
 /// is waited for is often done by the time one gets a processor again.
-pub fn step_aside(times: u32, go_on: impl Fn() -> bool) {
-    for _ in 0..times {
+pub fn step_aside(go_on: impl Fn() -> bool) {
+    for _ in 0..YIELDS {
         if !go_on() {
             return;
         }

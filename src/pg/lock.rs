@@ -1,11 +1,13 @@
 //! Table locks for which nobody is made to wait long.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
+
+use super::setting;
 
 /// Locks tables, each in one of PostgreSQL's lock modes, in this order and until the transaction
 /// ends. False, and none of them is locked, if a lock is not there after `patience` milliseconds or
@@ -22,7 +24,7 @@ pub fn within(patience: u32, locks: &[(Oid, u32)]) -> bool {
         let (memory, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         let locked = PgTryBuilder::new(AssertUnwindSafe(|| {
-            set_lock_timeout(&patience);
+            setting::set_for_now(c"lock_timeout", &patience);
             for &(table, mode) in locks {
                 pg_sys::LockRelationOid(table, mode as pg_sys::LOCKMODE);
             }
@@ -48,24 +50,4 @@ fn is_about_locks(error: &CaughtError) -> bool {
         report.sql_error_code(),
         PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
     )
-}
-
-/// Sets `lock_timeout` until the (sub)transaction ends.
-///
-/// # Safety
-/// Inside a (sub)transaction whose end the caller sees to.
-unsafe fn set_lock_timeout(milliseconds: &CStr) {
-    // SAFETY: the caller's; both texts are copied.
-    unsafe {
-        pg_sys::set_config_option(
-            c"lock_timeout".as_ptr(),
-            milliseconds.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
-    }
 }

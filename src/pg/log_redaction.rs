@@ -11,6 +11,7 @@ use bunker_core::redact::{
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::privilege_watch;
 use crate::guc;
 
 type Hook = pg_sys::emit_log_hook_type;
@@ -52,6 +53,7 @@ fn has_called() -> bool {
 unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
     // SAFETY: the report is PostgreSQL's own and ours to change until the hook returns.
     unsafe {
+        privilege_watch::look_at(&*report);
         if shows_key(&*report) || (guc::redact_logs() && concerned(&*report)) {
             redact(&mut *report);
         }

@@ -7,6 +7,8 @@
 
 use pgrx::pg_sys::{self, Oid};
 
+use super::setting;
+
 /// The search path of every statement of ours.
 const SEARCH_PATH: &std::ffi::CStr = c"pg_catalog, pg_temp";
 
@@ -51,16 +53,7 @@ impl PathScope {
         // SAFETY: as above; the end of the (sub)transaction restores settings, too.
         unsafe {
             let settings_level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                SEARCH_PATH.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+            setting::set_for_now(c"search_path", SEARCH_PATH);
             Self { settings_level }
         }
     }

@@ -6,12 +6,8 @@
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
-use pgrx::pg_sys;
-use pgrx::prelude::*;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
-type Hook = pg_sys::emit_log_hook_type;
-
-static NEXT: OnceLock<Hook> = OnceLock::new();
 static OBSERVER: OnceLock<fn(&str)> = OnceLock::new();
 
 /// What a function of ours is called before its own name.
@@ -19,27 +15,15 @@ const PREFIX: &str = "bunker_";
 
 /// Tells `observer` the name of each function that somebody was refused, without its prefix. Called
 /// by `_PG_init`.
-pub fn install(observer: fn(&str)) {
-    // SAFETY: called once, while the library is loaded; hooks are plain pointers.
-    unsafe {
-        if OBSERVER.set(observer).is_ok() && NEXT.set(pg_sys::emit_log_hook).is_ok() {
-            pg_sys::emit_log_hook = Some(on_message);
-        }
-    }
+pub fn tell(observer: fn(&str)) {
+    // A second observer would be a second initialisation of the library, which there is none of.
+    let _ = OBSERVER.set(observer);
 }
 
-/// # Safety
-/// Called by PostgreSQL only, with a valid error report.
-#[pg_guard]
-unsafe extern "C-unwind" fn on_message(report: *mut pg_sys::ErrorData) {
-    // SAFETY: see above.
-    unsafe {
-        if let (Some(name), Some(observer)) = (refused_function(&*report), OBSERVER.get()) {
-            observer(&name);
-        }
-        if let Some(Some(next)) = NEXT.get() {
-            next(report);
-        }
+/// Looks at a report before anything in it is masked. Called by our log hook.
+pub fn look_at(report: &pg_sys::ErrorData) {
+    if let (Some(name), Some(observer)) = (refused_function(report), OBSERVER.get()) {
+        observer(&name);
     }
 }
 

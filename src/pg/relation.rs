@@ -159,13 +159,6 @@ impl OpenTable {
         unsafe { (*(*self.relation).rd_rel).relkind == pg_sys::RELKIND_RELATION as c_char }
     }
 
-    /// How many rows it had when PostgreSQL last looked; `None` before it did.
-    pub fn rows_estimate(&self) -> Option<i64> {
-        // SAFETY: as above.
-        let rows = unsafe { (*(*self.relation).rd_rel).reltuples };
-        (rows >= 0.0).then_some(rows as i64)
-    }
-
     /// Schema and name, quoted where SQL wants it.
     pub fn sql_name(&self) -> String {
         // SAFETY: the schema of an open relation exists; both texts are copies that live in the

@@ -7,6 +7,13 @@ use bunker_core::normalize::Region;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+/// What PostgreSQL calls to have a new value judged (guc.h, GucStringCheckHook).
+pub type CheckHook = unsafe extern "C-unwind" fn(
+    *mut *mut c_char,
+    *mut *mut c_void,
+    pg_sys::GucSource::Type,
+) -> bool;
+
 /// What every key setting shows.
 const MASK: &CStr = c"********";
 
@@ -41,6 +48,27 @@ pub fn note_load() {
 pub fn reserve_prefix() {
     // SAFETY: called by `_PG_init`, after all settings are defined.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"databunker".as_ptr()) };
+}
+
+/// Sets a setting of PostgreSQL's until the (sub)transaction ends, or the level of settings that the
+/// caller has begun (NewGUCNestLevel).
+///
+/// # Safety
+/// Inside a transaction, with a value that the setting takes.
+pub unsafe fn set_for_now(name: &CStr, value: &CStr) {
+    // SAFETY: the caller's; both texts are copied.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
 }
 
 /// Show hook of the key settings.

@@ -7,12 +7,13 @@ use bunker_core::trail::{self, EventMac};
 use pgrx::pg_sys::Oid;
 use pgrx::{Uuid, pg_sys};
 
+use super::pages::Pages;
 use super::sql;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::pg::relation::{OpenTable, TableRef};
-use crate::pg::sequence;
 use crate::pg::value::Value;
 use crate::pg::writer::{UniqueViolation, Writer};
+use crate::pg::{sequence, time};
 
 /// The table. Its partitions have indexes of their own: see `sql/10_tables.sql`.
 pub static TABLE: TableRef = TableRef::without_key(c"audit");
@@ -47,6 +48,24 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that happens now and is `ok`, without a number and all that is not always there.
+    pub fn new(action: Cow<'static, str>, actor: &Rc<str>) -> Self {
+        Self {
+            id: 0,
+            at: time::now(),
+            token: None,
+            version: None,
+            action,
+            status: Cow::Borrowed(Status::Ok.as_str()),
+            actor: Rc::clone(actor),
+            kind: None,
+            app: None,
+            reason: None,
+            message: None,
+            mac: None,
+        }
+    }
+
     /// What the event's MAC covers.
     pub fn fields(&self) -> trail::Event<'_> {
         trail::Event {
@@ -168,8 +187,13 @@ pub fn all(before: Option<i64>, limit: i32) -> Result<Vec<Event>> {
     )
 }
 
-/// Up to `limit` events after an event's number, oldest first.
-pub fn after(id: i64, limit: i32) -> Result<Vec<Event>> {
+/// The events after a number, oldest first.
+pub fn since(id: i64) -> Pages<Event> {
+    const SIZE: i32 = 1_000;
+    Pages::after(id, SIZE, page, |event| event.id)
+}
+
+fn page(id: i64, limit: i32) -> Result<Vec<Event>> {
     sql::rows(
         select!(
             "a.id OPERATOR(pg_catalog.>) $1
@@ -183,7 +207,7 @@ pub fn after(id: i64, limit: i32) -> Result<Vec<Event>> {
 
 /// Those of these events that exist, by rising number. All are held in memory at once: ask for them
 /// in batches.
-pub fn entries(ids: &[i64]) -> Result<Vec<Event>> {
+pub fn with_numbers(ids: &[i64]) -> Result<Vec<Event>> {
     sql::rows(
         select!(
             "a.id OPERATOR(pg_catalog.=) ANY ($1)

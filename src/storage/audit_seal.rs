@@ -3,6 +3,7 @@
 use bunker_core::trail::{Anchor, ids};
 use pgrx::pg_sys;
 
+use super::pages::Pages;
 use super::sql;
 use crate::error::{Error, Result};
 use crate::pg::relation::TableRef;
@@ -43,7 +44,8 @@ pub struct SealRow {
     pub digest: Option<Vec<u8>>,
     /// The MAC of the seal before.
     pub previous: Vec<u8>,
-    /// Authenticates all of the above.
+    /// Authenticates all of the above, but for an event seal's `first_seal`, which is a hint, and
+    /// its list of numbers, which the digest covers.
     pub mac: Vec<u8>,
 }
 
@@ -113,8 +115,14 @@ pub fn last() -> Result<Option<SealRow>> {
     sql::row(select!("ORDER BY s.number DESC LIMIT 1"), &[], read)
 }
 
-/// Up to `limit` seals after a number, oldest first.
-pub fn page(after: i64, limit: i32) -> Result<Vec<SealRow>> {
+/// The seals after a number, oldest first.
+pub fn since(number: i64) -> Pages<SealRow> {
+    // A seal may list some thousand numbers.
+    const SIZE: i32 = 64;
+    Pages::after(number, SIZE, page, |seal| seal.number)
+}
+
+fn page(after: i64, limit: i32) -> Result<Vec<SealRow>> {
     sql::rows(
         select!("WHERE s.number OPERATOR(pg_catalog.>) $1 ORDER BY s.number LIMIT $2"),
         &[Value::Int8(after), Value::Int4(limit)],
@@ -122,25 +130,11 @@ pub fn page(after: i64, limit: i32) -> Result<Vec<SealRow>> {
     )
 }
 
-/// One seal.
-pub fn find(number: i64) -> Result<Option<SealRow>> {
-    sql::row(select!("WHERE s.number OPERATOR(pg_catalog.=) $1"), &[Value::Int8(number)], read)
-}
-
-/// The newest seal over a removal of old events.
-pub fn retention() -> Result<Option<SealRow>> {
+/// The newest seal of a kind.
+pub fn last_of(kind: i16) -> Result<Option<SealRow>> {
     sql::row(
         select!("WHERE s.kind OPERATOR(pg_catalog.=) $1 ORDER BY s.number DESC LIMIT 1"),
-        &[Value::Int2(RETENTION)],
-        read,
-    )
-}
-
-/// The newest seal over events.
-pub fn last_of_events() -> Result<Option<SealRow>> {
-    sql::row(
-        select!("WHERE s.kind OPERATOR(pg_catalog.=) $1 ORDER BY s.number DESC LIMIT 1"),
-        &[Value::Int2(EVENTS)],
+        &[Value::Int2(kind)],
         read,
     )
 }

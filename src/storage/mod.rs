@@ -3,13 +3,12 @@
 //! Sealed bytes and digests come in and go out; no plaintext and no key does.
 
 pub mod audit;
-#[allow(dead_code)] // TODO-MERGE
 pub mod audit_seal;
 pub mod check;
 pub mod keyring;
 pub mod lookup;
 pub mod lookup_kind;
-#[allow(dead_code)] // TODO-MERGE
+mod pages;
 pub mod partition;
 pub mod record;
 pub mod record_version;

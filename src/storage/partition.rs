@@ -21,7 +21,7 @@ use crate::pg::{lock, partition, time};
 const PATIENCE: u32 = 500;
 
 /// Whether events of a month have a partition to go to. Asks the relation cache only.
-pub fn exists(month: i32) -> Result<bool> {
+fn exists(month: i32) -> Result<bool> {
     let parent = OpenTable::open(&audit::TABLE, pg_sys::AccessShareLock)?;
     Ok(!partition::find(&parent, month_start(month))?.is_default)
 }
@@ -71,8 +71,7 @@ fn rest() -> Result<Oid> {
 }
 
 fn create(month: i32) -> Result<()> {
-    let (year, number) = year_and_month(month);
-    let name = format!("audit_{year:04}_{number:02}");
+    let name = format!("audit_{}", name_of(month).replace('-', "_"));
     let (from, to) = (literal(month), literal(month + 1));
     let of_month = format!(
         "r.at OPERATOR(pg_catalog.>=) {from}::pg_catalog.timestamptz
@@ -107,22 +106,7 @@ fn create(month: i32) -> Result<()> {
 
 /// The beginning of a month, in SQL and in every time zone.
 fn literal(month: i32) -> String {
-    let (year, number) = year_and_month(month);
-    format!("'{year:04}-{number:02}-01 00:00:00+00'")
-}
-
-/// The months that have a partition, oldest first, with the rows that PostgreSQL counted when it
-/// last looked. A partition that somebody attached for another span of time is not among them.
-pub fn months() -> Result<Vec<(i32, Option<i64>)>> {
-    let parent = OpenTable::open(&audit::TABLE, pg_sys::AccessShareLock)?;
-    let partitions = partition::all(&parent)?.into_iter();
-    let months = partitions.filter_map(|found| month_with(&found).map(|month| (month, found)));
-    Ok(months
-        .map(|(month, found)| {
-            let table = OpenTable::open_oid(found.partition, pg_sys::AccessShareLock);
-            (month, table.rows_estimate())
-        })
-        .collect())
+    format!("'{}-01 00:00:00+00'", name_of(month))
 }
 
 /// The month that is exactly the partition's span of time.
@@ -130,37 +114,6 @@ fn month_with(partition: &partition::Stretch) -> Option<i32> {
     let month = month_of(*partition.times.start());
     let span = month_start(month)..=month_start(month + 1) - 1;
     (partition.times == span).then_some(month)
-}
-
-/// The month of the oldest event that lies in the default partition. Reads all of that partition.
-/// What is older than this millennium, or of no time at all, was never written by us and stays there.
-pub fn oldest_in_rest() -> Result<Option<i32>> {
-    let oldest = sql::row(
-        "SELECT pg_catalog.min(r.at)
-           FROM bunker.audit_rest AS r
-          WHERE r.at OPERATOR(pg_catalog.>=) $1 AND pg_catalog.isfinite(r.at)",
-        &[Value::Time(0)],
-        |row| row.optional_time(1),
-    )?;
-    Ok(oldest.flatten().map(month_of))
-}
-
-/// Removes a month's partition with all its events. Whether it is gone now: false if others kept
-/// the tables locked, and a later try is in order.
-///
-/// Stops all reading and writing of the trail until the transaction ends.
-pub fn drop(month: i32) -> Result<bool> {
-    let Some(table) = of_month(month)? else {
-        return Ok(true);
-    };
-    if !lock_all(table)? {
-        return Ok(false);
-    }
-    if of_month(month)? == Some(table) {
-        let name = OpenTable::open_oid(table, pg_sys::AccessExclusiveLock).sql_name();
-        sql::define(&format!("DROP TABLE {name}"))?;
-    }
-    Ok(true)
 }
 
 /// Takes what DROP TABLE locks, see heap_drop_with_catalog in heap.c.
@@ -176,29 +129,57 @@ fn of_month(month: i32) -> Result<Option<Oid>> {
     Ok((!found.is_default && month_with(&found) == Some(month)).then_some(found.partition))
 }
 
-/// The month of the oldest events that are kept, wherever they lie.
+/// The month of the oldest events that are kept: of a partition, or in the default partition. One that
+/// somebody attached for another span of time than a month does not count.
 pub fn oldest() -> Result<Option<i32>> {
-    let oldest = months()?.into_iter().map(|(month, _)| month).min();
-    Ok(oldest.into_iter().chain(oldest_in_rest()?).min())
+    let parent = OpenTable::open(&audit::TABLE, pg_sys::AccessShareLock)?;
+    let months = partition::all(&parent)?;
+    Ok(months.iter().filter_map(month_with).chain(oldest_in_rest()?).min())
+}
+
+/// The month of the oldest event that lies in the default partition. Reads all of that partition.
+/// What is older than this millennium, or of no time at all, was never written by us and stays there.
+fn oldest_in_rest() -> Result<Option<i32>> {
+    let oldest = sql::row(
+        "SELECT pg_catalog.min(r.at)
+           FROM bunker.audit_rest AS r
+          WHERE r.at OPERATOR(pg_catalog.>=) $1 AND pg_catalog.isfinite(r.at)",
+        &[Value::Time(0)],
+        |row| row.optional_time(1),
+    )?;
+    Ok(oldest.flatten().map(month_of))
 }
 
 /// Removes the events of all months before `kept`; how many they were. What lies in the default
-/// partition gets a partition of its own first.
+/// partition gets a partition of its own first. Stops all reading and writing of the trail until the
+/// transaction ends.
 ///
 /// # Errors
 /// Others kept the tables locked: nothing is removed, and a later try is in order.
 pub fn drop_before(kept: i32) -> Result<i64> {
-    let busy = || Error::Internal("a partition of the audit trail is in use");
     let mut events = 0;
     while let Some(month) = oldest()?.filter(|month| *month < kept) {
-        // Locked before they are counted: nobody adds one in between.
-        if !ensure(month)? || !lock_all(of_month(month)?.ok_or_else(busy)?)? {
-            return Err(busy());
-        }
-        events += audit::count_between(month_start(month), month_start(month + 1))?;
-        if !drop(month)? {
-            return Err(busy());
-        }
+        let removed = if ensure(month)? { remove(month)? } else { None };
+        events += removed.ok_or(Error::Internal("a partition of the audit trail is in use"))?;
     }
     Ok(events)
+}
+
+/// Removes a month's partition; how many events it held, or `None` if others kept the tables locked.
+fn remove(month: i32) -> Result<Option<i64>> {
+    let Some(table) = of_month(month)? else {
+        return Ok(Some(0));
+    };
+    if !lock_all(table)? {
+        return Ok(None);
+    }
+    // Somebody may have taken it away while we waited.
+    if of_month(month)? != Some(table) {
+        return Ok(Some(0));
+    }
+    // Counted under the lock: nobody adds one in between.
+    let events = audit::count_between(month_start(month), month_start(month + 1))?;
+    let name = OpenTable::open_oid(table, pg_sys::AccessExclusiveLock).sql_name();
+    sql::define(&format!("DROP TABLE {name}"))?;
+    Ok(Some(events))
 }

@@ -35,7 +35,7 @@ impl Floor {
 
     /// Takes up what the last seal says.
     pub fn restore(&mut self) -> Result<()> {
-        if let Some(last) = audit_seal::last_of_events()? {
+        if let Some(last) = audit_seal::last_of(audit_seal::EVENTS)? {
             self.event = last.floor.unwrap_or_default();
             self.seal = last.first_seal.unwrap_or_default();
         }

@@ -9,9 +9,6 @@ use crate::service::verify::is_authentic;
 use crate::storage::audit_seal::{self, SealRow};
 use crate::storage::partition;
 
-/// Seals that are read at a time.
-const PAGE: i32 = 64;
-
 /// Drops the months before `kept_month` and their seals; the new end of the chain, which was `end`.
 ///
 /// # Errors
@@ -35,27 +32,24 @@ pub fn retire(keys: &Keys, end: Anchor, kept_month: i32) -> Result<Anchor> {
 /// than what is kept: the seal over their removal would vouch for whatever was done to them.
 fn check_removable(keys: &Keys, first_kept: i64, kept_month: i32) -> Result<()> {
     let damaged = || Error::Damaged("the oldest seals of the audit trail");
-    let (mut next, mut after) = (first_of_chain(keys)?, i64::MIN);
-    loop {
-        let page = audit_seal::page(after, PAGE)?;
-        for seal in page.iter().take_while(|seal| seal.number < first_kept) {
-            let is_kept = seal.kind == audit_seal::EVENTS && seal.month >= kept_month;
-            if seal.number != next || is_kept || !is_authentic(keys, seal) {
-                return Err(damaged());
-            }
-            next += 1;
+    let mut next = first_of_chain(keys)?;
+    for seal in audit_seal::since(i64::MIN) {
+        let seal = seal?;
+        if seal.number >= first_kept {
+            break;
         }
-        match page.last() {
-            Some(last) if last.number < first_kept => after = last.number,
-            _ if next == first_kept => return Ok(()),
-            _ => return Err(damaged()),
+        let is_kept = seal.kind == audit_seal::EVENTS && seal.month >= kept_month;
+        if seal.number != next || is_kept || !is_authentic(keys, &seal) {
+            return Err(damaged());
         }
+        next += 1;
     }
+    if next == first_kept { Ok(()) } else { Err(damaged()) }
 }
 
 /// The number of the seal that the chain has to begin with: by its last retention, or 1.
 fn first_of_chain(keys: &Keys) -> Result<i64> {
-    match audit_seal::retention()? {
+    match audit_seal::last_of(audit_seal::RETENTION)? {
         None => Ok(1),
         Some(last) if is_authentic(keys, &last) => Ok(last.first_seal.unwrap_or(1)),
         Some(_) => Err(Error::Damaged("a seal of the audit trail")),

@@ -13,7 +13,7 @@ use roaring::RoaringTreemap;
 use super::floor::Floor;
 use super::retention;
 use crate::audit::message::{Committed, Message};
-use crate::audit::{self as trail, unreported};
+use crate::audit::{put_at_once, unreported};
 use crate::error::Result;
 use crate::keyring::{self, Keys};
 use crate::pg::channel::{Channel, Request};
@@ -33,15 +33,13 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(60);
 const FIRST_SCAN_INTERVAL: Duration = Duration::from_secs(5);
 /// The most events that are kept in mind while the vault is sealed; what is more he looks for later.
 const MAX_WAITING: usize = 100_000;
-/// Events that are read at a time.
-const PAGE: i32 = 1_000;
 
 /// Events that are committed and not sealed yet, and the end of the chain.
 pub struct Sealer {
     channel: &'static Channel,
-    /// The extension that the trail belongs to, once there was something to do with it. Not the table:
-    /// a copy put in its place is no new trail.
-    table: Option<Oid>,
+    /// The extension that the trail belongs to, once there was something to do with it. Not the table
+    /// of the seals: a copy put in its place is no new trail.
+    trail: Option<Oid>,
     /// The last seal, once it is known.
     end: Option<Anchor>,
     /// By number and MAC: an event that is told of twice is sealed once; of two events under one
@@ -64,7 +62,7 @@ impl Sealer {
     pub fn new(channel: &'static Channel) -> Self {
         Self {
             channel,
-            table: None,
+            trail: None,
             end: None,
             waiting: BTreeMap::new(),
             scanned_in: RoaringTreemap::new(),
@@ -143,7 +141,7 @@ impl Sealer {
     /// it may be gone by then.
     pub fn hand_on(&mut self) {
         for event in std::mem::take(&mut self.waiting).into_values() {
-            if !trail::put_at_once(&Message::Committed(event)) {
+            if !put_at_once(&Message::Committed(event)) {
                 background::warn("audit events could not be sealed before the audit writer ended");
                 self.channel.request(Request::Scan);
                 return;
@@ -151,31 +149,31 @@ impl Sealer {
         }
     }
 
-    /// Whether there is a trail at all: somebody may have dropped the extension. If he has made it
-    /// again since, that is another trail, with which everything begins anew.
-    pub fn has_trail(&mut self) -> bool {
-        let table = background::transaction(c"looking for the audit trail", || {
+    /// Looks where the trail is; false when there is none, because somebody has dropped the extension.
+    /// If he has made it again since, that is another trail, with which everything begins anew.
+    pub fn follow_trail(&mut self) -> bool {
+        let trail = background::transaction(c"looking for the audit trail", || {
             audit_seal::TABLE.oid().map(|_| session::extension())
         });
-        let Ok(table) = table else {
+        let Ok(trail) = trail else {
             return false;
         };
-        if self.table.is_some_and(|known| known != table) {
+        if self.trail.is_some_and(|known| known != trail) {
             *self = Self::new(self.channel);
         }
-        self.table = Some(table);
+        self.trail = Some(trail);
         true
     }
 
-    /// The table of the seals, once there was something to do with it.
+    /// The extension that the trail belongs to, once there was something to do with it.
     pub fn trail(&self) -> Option<Oid> {
-        self.table
+        self.trail
     }
 
     /// Whether everything is sealed afterwards, or cannot be because the vault itself is sealed.
     fn seal_all(&mut self) -> bool {
         // The floor must not pass what nobody has looked for yet.
-        if !self.has_trail() || (self.end.is_none() && !self.scan()) {
+        if !self.follow_trail() || (self.end.is_none() && !self.scan()) {
             self.since = Some(Instant::now());
             return false;
         }
@@ -249,7 +247,7 @@ impl Sealer {
 
     /// Drops the months before `kept_month`, and says so in the chain; false when that has failed.
     pub fn drop_before(&mut self, kept_month: i32) -> bool {
-        if !self.has_trail() {
+        if !self.follow_trail() {
             return false;
         }
         let done = background::transaction(c"dropping old audit events", || {
@@ -269,8 +267,8 @@ impl Sealer {
 
     fn remember_end(&mut self, end: Anchor) {
         self.end = Some(end);
-        if let Some(table) = self.table {
-            self.channel.set_chain_end(table, end.number, &end.mac);
+        if let Some(trail) = self.trail {
+            self.channel.set_chain_end(trail, end.number, &end.mac);
         }
     }
 
@@ -279,7 +277,7 @@ impl Sealer {
         if let Some(end) = self.end {
             return Ok(end);
         }
-        let known = self.table.and_then(|table| self.channel.chain_end(table));
+        let known = self.trail.and_then(|trail| self.channel.chain_end(trail));
         if let Some((number, mac)) = known {
             return Ok(Anchor { number, mac });
         }
@@ -294,9 +292,9 @@ impl Sealer {
     /// own. One whose MAC is wrong stays without: it is for the verification to find. So does one
     /// without a MAC, unless the vault may have been sealed meanwhile.
     fn scan(&mut self) -> bool {
-        let has_trail = self.has_trail();
+        let is_there = self.follow_trail();
         self.scanned = Some(Instant::now());
-        if !has_trail {
+        if !is_there {
             return false;
         }
         let unauthenticated = self.channel.has_unauthenticated();
@@ -343,18 +341,14 @@ impl Sealer {
 
     fn sealed_above_floor(&self) -> Result<RoaringTreemap> {
         let mut sealed = RoaringTreemap::new();
-        let mut after = self.floor.seal - 1;
-        loop {
-            let page = audit_seal::page(after, PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(sealed);
-            };
-            after = last.number;
-            for seal in page.iter().filter(|seal| seal.kind == audit_seal::EVENTS) {
+        for seal in audit_seal::since(self.floor.seal - 1) {
+            let seal = seal?;
+            if seal.kind == audit_seal::EVENTS {
                 let numbers = seal.numbers().unwrap_or_default();
                 sealed.extend(numbers.into_iter().map(i64::cast_unsigned));
             }
         }
+        Ok(sealed)
     }
 }
 
@@ -375,7 +369,7 @@ pub(super) fn append(
 
 /// The MAC of an event: as it was told, or made now when the vault was sealed at the time. `None` when
 /// the event has gone.
-fn authenticate(keys: &Keys, event: &Committed) -> Result<Option<bunker_core::trail::EventMac>> {
+fn authenticate(keys: &Keys, event: &Committed) -> Result<Option<EventMac>> {
     if event.mac.is_some() {
         return Ok(event.mac);
     }
@@ -390,18 +384,15 @@ fn unsealed(
     unauthenticated: bool,
 ) -> Result<Vec<Committed>> {
     let mut found = Vec::new();
-    let mut after = floor;
-    loop {
-        let page = audit::after(after, PAGE)?;
-        let Some(last) = page.last() else {
-            return Ok(found);
-        };
-        after = last.id;
-        for event in page.iter().filter(|event| !sealed.contains(event.id.cast_unsigned())) {
-            let mac = keys.trail().event_mac(&event.fields());
-            if event.mac.map_or(unauthenticated, |stored| stored == mac) {
-                found.push(Committed { id: event.id, at: event.at, mac: Some(mac) });
-            }
+    for event in audit::since(floor) {
+        let event = event?;
+        if sealed.contains(event.id.cast_unsigned()) {
+            continue;
+        }
+        let mac = keys.trail().event_mac(&event.fields());
+        if event.mac.map_or(unauthenticated, |stored| stored == mac) {
+            found.push(Committed { id: event.id, at: event.at, mac: Some(mac) });
         }
     }
+    Ok(found)
 }

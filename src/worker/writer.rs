@@ -20,8 +20,6 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// How often an idle writer looks whether anybody is still connected to his database. DROP DATABASE
 /// waits five seconds for others to leave.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often the writer lets others run before he goes to sleep.
-const YIELDS: u32 = 20;
 /// The pauses between attempts to write, while they fail.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -99,7 +97,7 @@ impl Writer {
     }
 
     fn sleep(&self) {
-        latch::step_aside(YIELDS, || self.channel.durable() == self.channel.queued());
+        latch::step_aside(|| self.channel.durable() == self.channel.queued());
         latch::reset();
         if self.channel.fall_asleep() {
             latch::wait(self.sealer.due_in().unwrap_or(IDLE));
@@ -111,14 +109,14 @@ impl Writer {
     /// whoever comes next starts a new writer.
     fn may_leave(&mut self, database: Oid) -> bool {
         background::sessions(database) == 0
-            && (self.sealer.finish() || !self.sealer.has_trail())
+            && (self.sealer.finish() || !self.sealer.follow_trail())
             && self.channel.fall_asleep()
     }
 
     /// Nobody is connected, and nothing can be written. If that is because the extension was
     /// dropped, what waits is nobody's any more; another trail must not get it.
     fn clear_up(&mut self) {
-        if self.sealer.has_trail() {
+        if self.sealer.follow_trail() {
             return;
         }
         loop {

@@ -1,8 +1,12 @@
 """Looking for bytes on disk."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
+WAL_PAGE_BYTES = 8192
+WAL_SEGMENT = re.compile(r"[0-9A-F]{24}")
 
 
 def files_holding(folder: Path, needle: bytes) -> list[str]:
@@ -14,14 +18,27 @@ def files_holding(folder: Path, needle: bytes) -> list[str]:
 
 
 def _holds(path: Path, needle: bytes) -> bool:
-    """Reads in chunks that overlap by the needle's length, so that no boundary hides it."""
-    overlap = b""
+    """Joins what it reads with the end of what it read before: no boundary hides the needle."""
+    end = b""
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                if needle in overlap + chunk:
-                    return True
-                overlap = (overlap + chunk)[-(len(needle) - 1):] if len(needle) > 1 else b""
+        for chunk in _content(path):
+            if needle in end + chunk:
+                return True
+            end = (end + chunk)[-(len(needle) - 1):] if len(needle) > 1 else b""
     except FileNotFoundError:
         pass  # the server removed it between the listing and the reading
     return False
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    is_wal = path.parent.name == "pg_wal" and WAL_SEGMENT.fullmatch(path.name)
+    with path.open("rb") as file:
+        yield from _records(file.read()) if is_wal else iter(lambda: file.read(CHUNK_BYTES), b"")
+
+
+def _records(segment: bytes) -> Iterator[bytes]:
+    """A WAL segment without its page headers, which may stand in the middle of a value."""
+    for start in range(0, len(segment), WAL_PAGE_BYTES):
+        # SizeOfXLogLongPHD and SizeOfXLogShortPHD of xlog_internal.h.
+        header = 40 if start == 0 else 24
+        yield segment[start + header:start + WAL_PAGE_BYTES]

@@ -4,13 +4,9 @@ use bunker_core::trail::same;
 
 use super::Finding;
 use super::seals::Walk;
-use crate::audit;
 use crate::error::Result;
 use crate::keyring::Keys;
-use crate::pg::session;
-
-/// Events that are read at a time.
-const PAGE: i32 = 1_000;
+use crate::storage::audit;
 
 /// What was found among the events without a seal.
 pub struct Unsealed {
@@ -27,28 +23,21 @@ impl Unsealed {
         if audit::count()? == walk.events {
             return Ok(unsealed);
         }
-        let mut after = i64::MIN;
-        loop {
-            session::check_for_interrupts();
-            let page = audit::after(after, PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(unsealed);
-            };
-            after = last.id;
-            for event in &page {
-                if walk.sealed.contains(event.id.cast_unsigned()) {
-                    continue;
-                }
-                let mac = keys.trail().event_mac(&event.fields());
-                let authentic = event.mac.is_some_and(|stored| same(&stored, &mac));
-                if authentic && event.id > walk.floor {
-                    unsealed.waiting += 1;
-                } else if unsealed.finding.is_none() {
-                    let why = if authentic { "came late" } else { "is no event of the vault's" };
-                    let what = format!("event {} {why}", event.id);
-                    unsealed.finding = Some(Finding { event: Some(event.id), what });
-                }
+        for event in audit::since(i64::MIN) {
+            let event = event?;
+            if walk.sealed.contains(event.id.cast_unsigned()) {
+                continue;
+            }
+            let mac = keys.trail().event_mac(&event.fields());
+            let authentic = event.mac.is_some_and(|stored| same(&stored, &mac));
+            if authentic && event.id > walk.floor {
+                unsealed.waiting += 1;
+            } else if unsealed.finding.is_none() {
+                let why = if authentic { "came late" } else { "is no event of the vault's" };
+                let what = format!("event {} {why}", event.id);
+                unsealed.finding = Some(Finding { event: Some(event.id), what });
             }
         }
+        Ok(unsealed)
     }
 }

@@ -16,7 +16,7 @@ use crate::keyring;
 use crate::pg::channel::{Channel, Request};
 use crate::pg::latch::{self, Deadline};
 use crate::pg::{scan, session, transaction};
-use crate::storage::audit_seal;
+use crate::storage::{audit as table, audit_seal};
 
 /// What a verification has found.
 pub struct Verdict {
@@ -104,7 +104,7 @@ fn known_end() -> Result<i64> {
 
 /// A vault without keys has no trail to speak of; but somebody may have taken both away.
 fn never_used(anchor: Option<Anchor>, known: i64) -> Result<Verdict> {
-    let events = audit::count()?;
+    let events = table::count()?;
     let ok = known == 0 && anchor.is_none_or(|anchor| anchor == Anchor::EMPTY);
     let detail = if ok { "nothing is sealed yet" } else { "the chain of seals is gone" };
     Ok(Verdict { ok, events, first_bad: None, detail: detail.to_owned() })

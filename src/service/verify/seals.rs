@@ -4,14 +4,11 @@ use bunker_core::trail::{Anchor, Chain, Content, Digest, Entry, Seal, same};
 use roaring::RoaringTreemap;
 
 use super::Finding;
-use crate::audit;
 use crate::error::Result;
 use crate::keyring::Keys;
 use crate::pg::session;
+use crate::storage::audit;
 use crate::storage::audit_seal::{self, SealRow, fixed};
-
-/// Seals that are read at a time.
-const PAGE: i32 = 64;
 
 /// A walk along the chain.
 pub struct Walk<'a> {
@@ -53,28 +50,21 @@ impl<'a> Walk<'a> {
 
     /// Walks the whole chain; the first thing that is wrong.
     pub fn all(&mut self) -> Result<Option<Finding>> {
-        if let Some(retention) = audit_seal::retention()? {
+        if let Some(retention) = audit_seal::last_of(audit_seal::RETENTION)? {
             self.kept_month = retention.month;
         }
         // From the lowest number there is: a row below 1 is no seal of ours.
-        let mut after = i64::MIN;
-        let mut first = true;
-        loop {
-            let page = audit_seal::page(after, PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(None);
-            };
-            after = last.number;
-            for seal in &page {
-                session::check_for_interrupts();
-                if std::mem::take(&mut first) {
-                    self.begin(seal)?;
-                }
-                if let Some(finding) = self.seal(seal)? {
-                    return Ok(Some(finding));
-                }
+        for (position, seal) in audit_seal::since(i64::MIN).enumerate() {
+            session::check_for_interrupts();
+            let seal = seal?;
+            if position == 0 {
+                self.begin(&seal)?;
+            }
+            if let Some(finding) = self.seal(&seal)? {
+                return Ok(Some(finding));
             }
         }
+        Ok(None)
     }
 
     /// Retention may have taken the beginning of the chain away.
@@ -87,7 +77,7 @@ impl<'a> Walk<'a> {
     }
 
     fn seal(&mut self, row: &SealRow) -> Result<Option<Finding>> {
-        if let Err(broken) = self.check_link(row) {
+        if let Err(broken) = check_link(&mut self.chain, self.keys, row) {
             return Ok(Some(Finding {
                 event: first_event(row),
                 what: format!("seal {}: {broken}", row.number),
@@ -100,10 +90,6 @@ impl<'a> Walk<'a> {
             return self.check_events(row);
         }
         Ok(None)
-    }
-
-    fn check_link(&mut self, row: &SealRow) -> Result<(), String> {
-        check_link(&mut self.chain, self.keys, row)
     }
 
     /// Compares the events with what the seal says they were.
