@@ -41,7 +41,7 @@ CREATE FUNCTION @extschema@.bunker_audit_event(
 REVOKE ALL ON FUNCTION @extschema@.bunker_audit_event(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bunker_audit_event(bigint) TO bunker_dpo;
 COMMENT ON FUNCTION @extschema@.bunker_audit_event(bigint) IS
-    'An audit event, with the profile before and after it where it changed one.';
+    'An audit event, with the profile or app data before and after it where it changed some.';
 
 CREATE FUNCTION @extschema@.bunker_verify_audit() RETURNS TABLE (
     ok boolean, events bigint, first_bad bigint, detail text

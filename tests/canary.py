@@ -81,6 +81,12 @@ def days_work(connection: psycopg.Connection, values: Canaries) -> list[psycopg.
     call("SELECT bunker_update_user('email', %s, %s::text::jsonb)", address, operations)
     call("SELECT * FROM bunker_list_users()")
     call("SELECT bunker_user_version('email', %s, 1)", address)
+    wish = json.dumps({values.key: values.patched})
+    request = call("SELECT bunker_request('email', %s, 'change-profile', %s::text::jsonb)",
+                   address, wish)[0][0]
+    assert call("SELECT bunker_get_request(%s) -> 'change'", request) == [(json.loads(wish),)]
+    assert call("SELECT bunker_cancel_request(%s, %s)", request, values.name) == [(True,)]
+    assert call("SELECT reason FROM bunker_list_requests(NULL)") == [(values.name,)]
     assert errors == [], errors
 
     refuse(call, values, address)
@@ -117,6 +123,10 @@ REFUSED = [
      '{{"login": "{refused}'),
     ("SELECT bunker_create_user((%s || repeat('[', 200) || repeat(']', 200) || '}}')::jsonb)",
      '{{"login": "{refused}", "deep": '),
+    ("SELECT bunker_request('login', 'known', %s)", "{refused}"),
+    ("SELECT bunker_request('login', 'known', 'change-profile', %s::jsonb)", '{{"age": "{refused}"}}'),
+    ("SELECT bunker_list_requests(%s)", "{refused}"),
+    ("SELECT bunker_approve_request(gen_random_uuid(), %s)", "{refused}"),
     ("SELECT bunker_set_user_schema(%s::jsonb)", '{{"type": "{refused}"}}'),
     ("SELECT bunker_set_user_schema(%s::jsonb)", '{{"$ref": "http://{refused}.example"}}'),
     ("SELECT bunker_add_lookup(%s, '/x')", "{refused} !"),

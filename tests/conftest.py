@@ -86,6 +86,26 @@ def admin_conn(connect_as):
 
 
 @pytest.fixture
+def web(cluster, db):
+    """web(**options): connections of one fresh role that has all group roles, as applications behind
+    a pool share one. Its name is in `web.role`."""
+    role = f"web_{next(_names)}"
+    groups = ", ".join(f"bunker_{group}" for group in GROUPS)
+    cluster.psql(f"CREATE ROLE {role} LOGIN IN ROLE {groups}")
+    opened = []
+
+    def connect(**options):
+        opened.append(cluster.connect(db, role, **options))
+        return opened[-1]
+
+    connect.role = role
+    yield connect
+    for connection in opened:
+        connection.close()
+    cluster.psql(f"DROP OWNED BY {role}; DROP ROLE {role}", dbname=db)
+
+
+@pytest.fixture
 def raises(cluster):
     """raises(sqlstate, secrets=[...]): see harness.errors.raises; bound to the shared server."""
     return cluster.raises

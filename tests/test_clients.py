@@ -9,7 +9,7 @@ import pytest
 from harness import readme
 from harness.node import run_node
 from harness.paths import bindir
-from harness.vault import create
+from harness.vault import create, update
 
 USER = "test_app"
 
@@ -57,6 +57,13 @@ def test_psql(cluster, db):
 def test_readmes_anchor(cluster, conn, db):
     create(conn, {"login": "ann"})
     assert run(cluster, db, "bash", "-c", readme.block("run: anchor"), user="test_dpo") == "t\n"
+
+
+def test_readmes_consumer(cluster, app_conn, db):
+    token = create(app_conn, {"login": "ann"})
+    update(app_conn, "login", "ann", {"name": "Ann"})
+    assert run(cluster, db, sys.executable, "-c", readme.block("run: consumer")) == (
+        f"user_created {token}\nuser_changed {token}\n")
 
 
 def test_sql_of_the_jpa_example_is_valid(app_conn):

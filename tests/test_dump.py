@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.identity import access_token, authenticate, log_in
 from harness.vault import (call, create, create_many, find, forget, people, row_counts, rows,
                            update)
 
@@ -13,7 +14,12 @@ def filled(conn):
     call(conn, "bunker_add_lookup", "tax", "/tax")
     conn.execute("""SELECT bunker_set_user_schema('{"properties": {"age": {"minimum": 18}}}')""")
     update(conn, "login", "p1", {"tax": "T", "name": "Ann", "list": [1, {"x": None}]})
+    call(conn, "bunker_request", "login", "p3", "change-profile", {"name": "Ben"})
     forget(conn, "login", "p2")
+    for n in (1, 2):
+        conn.execute("SELECT bunker_set_app('login', 'p1', 'shop', jsonb_build_object('n', %s::int))", [n])
+    conn.execute("SELECT bunker_create_session('login', 'p1', '{\"ip\": 1}')")
+    conn.execute("SELECT bunker_share('login', 'p1', ARRAY['name'])")
     return conn
 
 
@@ -44,10 +50,29 @@ def test_everything_comes_along(filled, restored):
             "SELECT token, version, sealed FROM bunker.record ORDER BY token",
             "SELECT * FROM bunker.record_version ORDER BY token, version",
             "SELECT * FROM bunker.lookup ORDER BY digest", "SELECT * FROM bunker.keyring ORDER BY id",
+            "SELECT bunker_get_request(request)::text FROM bunker.request", "SELECT * FROM bunker.request",
             "SELECT * FROM bunker.lookup_kind ORDER BY id", "SELECT * FROM bunker.user_schema",
             "SELECT bunker_get_user(token)::text FROM bunker.record ORDER BY token",
-            "SELECT * FROM bunker_user_versions('tax', 'T')"):
+            "SELECT * FROM bunker_user_versions('tax', 'T')",
+            "SELECT * FROM bunker.app_data_version", "SELECT bunker_get_app('tax', 'T', 'shop')",
+            "SELECT * FROM bunker_list_sessions('tax', 'T')",
+            "SELECT bunker_get_shared(record) FROM bunker.share"):
         assert restored.execute(statement).fetchall() == filled.execute(statement).fetchall()
+
+
+def test_access_tokens_and_codes_come_along(cluster, db, conn):
+    create(conn, {"login": "ann"})
+    shop, ann = access_token(conn, "reader", "shop"), log_in(conn, "ann")
+    code = call(conn, "bunker_login_code", "login", "ann")
+    target = cluster.create_db(f"{db}_restored", extension=False)
+    by_script(cluster, db, target)
+    with cluster.connect(target) as restored:
+        assert authenticate(restored, shop) == "shop"
+        assert authenticate(restored, ann) == str(find(restored, "login", "ann"))
+        assert call(restored, "bunker_login", "login", "ann", code)
+        with cluster.raises("42501", secrets=[code]):
+            call(restored, "bunker_login", "login", "ann", code)
+    cluster.drop_db(target)
 
 
 def test_the_trail_comes_along(filled, restored):

@@ -53,6 +53,16 @@ def test_quickstart_returns_what_it_shows(cluster, bare_db):
         run_as_shown(connection, QUICKSTART)
 
 
+def test_the_privacy_officers_chapter_returns_what_it_shows(fresh_cluster):
+    server = fresh_cluster()
+    server.create_db("privacy")
+    blocks = readme.blocks("dpo")
+    assert len(blocks) > 7 and {role for role, _ in blocks} == {"postgres", "shop", "anna"}
+    for role, statements in blocks:
+        with server.connect("privacy", role) as connection:
+            run_as_shown(connection, statements)
+
+
 def test_shape_tells_rows_apart():
     """The comparison above must not pass whatever comes back."""
     token = "2f6c1a9e-5b0d-4c3e-9a51-0d6a7b1f2c34"
@@ -102,7 +112,7 @@ def function_table(connection) -> str:
     """README's table of functions, as the database has them."""
     lines = ["| function | returns | granted to | |", "|---|---|---|---|"]
     for name, arguments, result, grantees, comment in connection.execute(FUNCTIONS):
-        short = re.sub(r"::[a-z]+", "", f"`{name}({arguments})` | `{result}`")
+        short = re.sub(r"::[a-z]+(\[\])?", "", f"`{name}({arguments})` | `{result}`")
         short = short.replace("timestamp with time zone", "timestamptz")
         lines.append(f"| {short} | {grantees} | {comment} |")
     return "\n".join(lines) + "\n"
@@ -114,21 +124,25 @@ def test_function_table_is_the_databases(conn):
 
 
 # pg_settings.context in the words of README.
-SET_BY = {"superuser": "superuser", "user": "user"}
+SET_BY = {"superuser": "superuser", "user": "user", "sighup": "configuration file"}
 
 
-def test_settings_table_is_the_servers(conn):
+def test_settings_table_is_the_servers(fresh_cluster):
     shown = {name.strip("`"): rest for name, *rest in readme.table("settings")}
-    for name, set_by, default, meaning in conn.execute(
-            """SELECT name, context, current_setting(name), short_desc FROM pg_settings
-                WHERE name LIKE 'databunker.%'""").fetchall():
-        expected = [SET_BY[set_by], f"`{default}`" if default else "", meaning]
-        assert shown.pop(name) == expected, name
-    # The rest is what no view lists: the key settings.
-    assert len(shown) == 3
-    for name, (set_by, *_) in shown.items():
-        assert set_by == "configuration file", name
-        assert conn.execute(f"SHOW {name}").fetchone() == ("********",)
+    server = fresh_cluster()
+    # What the tests set otherwise for their servers.
+    server.restart(settings={"databunker.maintenance_interval": None})
+    with server.connect() as conn:
+        for name, set_by, default, meaning in conn.execute(
+                """SELECT name, context, current_setting(name), short_desc FROM pg_settings
+                    WHERE name LIKE 'databunker.%'""").fetchall():
+            expected = [SET_BY[set_by], f"`{default}`" if default else "", meaning]
+            assert shown.pop(name) == expected, name
+        # The rest is what no view lists: the key settings.
+        assert len(shown) == 3
+        for name, (set_by, *_) in shown.items():
+            assert set_by == "configuration file", name
+            assert conn.execute(f"SHOW {name}").fetchone() == ("********",)
 
 
 # Errors ---------------------------------------------------------------------------------------

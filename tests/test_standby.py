@@ -6,24 +6,12 @@ import pytest
 
 from harness import Cluster
 from harness.events import trail
+from harness.identity import access_token, acting, authenticate
+from harness.standby import Standby
 from harness.vault import call, create, find, rows
 from harness.wait import wait_until
 
 ANN = {"login": "ann", "email": "ann@example.com"}
-
-
-class Standby(Cluster):
-    """A server that follows another one, with the same master key."""
-
-    def __init__(self, primary: Cluster, settings: dict):
-        super().__init__({"databunker.master_key_file":
-                          primary.settings["databunker.master_key_file"]} | settings,
-                         master_key=False)
-        self.primary = primary
-
-    def init(self) -> None:
-        """Copies the primary and follows it."""
-        self.primary.run("pg_basebackup", "-D", str(self.data), "-R", "-c", "fast", as_server=True)
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ READS = ["bunker_lookup('login', 'ann')", "bunker_lookup('login', 'nobody')",
          "bunker_get_user(gen_random_uuid())", "bunker_get_users(array[gen_random_uuid()])",
          "bunker_find_token('email', 'ann@example.com')", "bunker_user_versions('login', 'ann')",
          "bunker_user_version('login', 'ann', 1)", "bunker_tombstone(gen_random_uuid())",
-         "bunker_list_users()"]
+         "bunker_list_users()", "bunker_events()"]
 
 
 def logged(server: Cluster, since: int) -> list[dict]:
@@ -164,6 +152,51 @@ def test_a_log_that_would_drop_the_line(pair, level):
             with standby.raises("55000", secrets=["ann@example"]) as caught:
                 reader.execute(f"SELECT {statement}")
             assert "log_min_messages" in caught.error.diag.message_hint
+
+
+@pytest.fixture
+def tokens(pair):
+    """tokens(settings): a standby with these settings, and access tokens that it knows, by role."""
+    def start(settings: dict | None = None) -> tuple[Cluster, dict]:
+        primary, standby = pair(settings)
+        with primary.connect("vault") as connection:
+            made = {group: access_token(connection, group) for group in ("reader", "dpo")}
+            arrived = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()[0]
+        with standby.connect("vault") as reader:
+            wait_until(lambda: reader.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn",
+                                              [arrived]).fetchone()[0], "the tokens to arrive")
+        return standby, made
+    return start
+
+
+def test_a_standby_that_logs_its_reads_takes_access_tokens(tokens):
+    standby, made = tokens(LOG)
+    with standby.connect("vault") as reader:
+        mark = standby.log_mark()
+        with acting(reader, made["reader"]) as name:
+            assert call(reader, "bunker_lookup", "login", "ann")["profile"] == ANN
+            with standby.raises("42501"), reader.transaction():
+                rows(reader, "bunker_list_users")
+        with standby.raises("42501", secrets=[made["dpo"]]), acting(reader, made["dpo"]):
+            call(reader, "bunker_lookup", "login", "ann")
+        with standby.raises("42501"):
+            authenticate(reader, made["reader"][:-1])
+        with standby.raises("25006"):
+            call(reader, "bunker_login", "login", "ann", "12345678")
+        events = [(e["action"], e["status"], "access_token=" in e["actor"]) for e in logged(standby, mark)]
+    assert events[:2] == [("authenticate", "ok", False), ("lookup", "ok", True)]
+    assert ("authenticate", "denied", False) in events
+    assert f'access_token=\\"{name}\\"' in standby.log(mark)
+
+
+def test_a_standby_that_tells_nothing_takes_no_access_token(tokens):
+    """Then the transaction acts as nobody, and not as the database role."""
+    standby, made = tokens()
+    with standby.connect("vault") as reader, reader.transaction(force_rollback=True):
+        with standby.raises("25006", secrets=[made["dpo"]]), reader.transaction():
+            authenticate(reader, made["dpo"])
+        with standby.raises("42501"), reader.transaction():
+            rows(reader, "bunker_audit_all")
 
 
 def test_a_promoted_standby_goes_on(pair):

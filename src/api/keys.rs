@@ -3,13 +3,19 @@
 use bunker_core::crypto::MasterKey;
 use pgrx::prelude::*;
 
-use crate::error::{Error, OrRaise};
+use crate::audit;
+use crate::error::{OrRaise, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::service::status;
 
 #[pg_extern(sql = false)]
 fn bunker_generate_key() -> String {
-    MasterKey::generate_hex().map(|key| key.to_string()).map_err(Error::from).or_raise()
+    generate_key().or_raise()
+}
+
+fn generate_key() -> Result<String> {
+    audit::admit("generate_key")?;
+    Ok(MasterKey::generate_hex()?.to_string())
 }
 
 #[pg_extern(sql = false)]

@@ -9,7 +9,7 @@ use super::{required, timestamp};
 use crate::error::{OrRaise, Result};
 use crate::pg::document::Document;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::rows::Profiles;
+use crate::pg::rows::{Profile, Rows};
 use crate::service::users;
 
 #[pg_extern(sql = false)]
@@ -41,9 +41,9 @@ fn bunker_find_token(kind: &str, value: &str) -> Option<Uuid> {
 }
 
 #[pg_extern(sql = false)]
-fn bunker_get_users(tokens: Vec<Option<Uuid>>) -> Profiles {
+fn bunker_get_users(tokens: Vec<Option<Uuid>>) -> Rows<Profile> {
     let tokens: Vec<_> = tokens.into_iter().flatten().collect();
-    Profiles(users::get_many(&tokens).or_raise())
+    Rows(users::get_many(&tokens).or_raise())
 }
 
 #[pg_extern(sql = false)]
@@ -52,7 +52,7 @@ fn bunker_update_user(
     value: Option<&str>,
     patch: Option<Jsonb>,
     expected_version: Option<i32>,
-) -> i32 {
+) -> Option<i32> {
     update_user(kind, value, patch, expected_version).or_raise()
 }
 
@@ -61,12 +61,12 @@ fn update_user(
     value: Option<&str>,
     patch: Option<Jsonb>,
     expected_version: Option<i32>,
-) -> Result<i32> {
+) -> Result<Option<i32>> {
     users::update(required(kind)?, required(value)?, &required(patch)?, expected_version)
 }
 
 #[pg_extern(sql = false)]
-fn bunker_delete_user(kind: Option<&str>, value: Option<&str>) -> bool {
+fn bunker_delete_user(kind: Option<&str>, value: Option<&str>) -> Option<bool> {
     required(kind)
         .and_then(|kind| required(value).and_then(|value| users::forget(kind, value)))
         .or_raise()

@@ -9,6 +9,7 @@ use super::attempt::Attempt;
 use super::{actor, delivery, mode};
 use crate::error::{Result, Status};
 use crate::guc;
+use crate::identity;
 use crate::pg::session;
 use crate::pg::tally::Tally;
 use crate::storage::audit::Event;
@@ -18,9 +19,11 @@ pub struct Access {
     action: &'static str,
     kind: Option<String>,
     actor: Rc<str>,
+    app: Option<String>,
     reason: Option<String>,
     message: Option<Cow<'static, str>>,
     outcomes: Vec<(Option<Uuid>, Status)>,
+    is_harmless: bool,
 }
 
 impl Access {
@@ -29,6 +32,16 @@ impl Access {
         let status = if found.is_some() { Status::Ok } else { Status::NotFound };
         self.outcomes.push((Some(*token), status));
         found
+    }
+
+    /// Which of the user's data, by a name that is no personal data: of an app, a legal basis.
+    pub fn concerns(&mut self, name: &str) {
+        self.app = Some(name.to_owned());
+    }
+
+    /// Nothing of any user leaves with this call: it need not wait for its events.
+    pub fn tells_nothing(&mut self) {
+        self.is_harmless = true;
     }
 
     /// The purpose, where the call itself states it.
@@ -56,6 +69,7 @@ impl Access {
             token,
             status: Cow::Borrowed(status.as_str()),
             kind: self.kind.clone(),
+            app: self.app.clone(),
             reason: self.reason.clone(),
             message: self.message.clone(),
             ..Event::new(Cow::Borrowed(self.action), &self.actor)
@@ -63,41 +77,11 @@ impl Access {
     }
 }
 
-/// What can be refused: the names of our functions without their prefix.
-const ACTIONS: [&str; 26] = [
-    "add_lookup",
-    "audit",
-    "audit_all",
-    "audit_anchor",
-    "audit_event",
-    "check",
-    "create_user",
-    "create_users",
-    "delete_user",
-    "find_token",
-    "generate_key",
-    "get_user",
-    "get_users",
-    "list_users",
-    "lookup",
-    "reindex_lookup",
-    "set_user_schema",
-    "status",
-    "tombstone",
-    "unlock_bulk",
-    "update_user",
-    "user_schema",
-    "user_version",
-    "user_versions",
-    "verify_audit",
-    "verify_audit_anchor",
-];
-
 /// Leaves an event about a call that PostgreSQL itself has refused, for want of EXECUTE on the
 /// function `action`.
 pub fn refused(action: &str) {
     // Somebody's own function may be called like one of ours, and mean nothing to the trail.
-    if !ACTIONS.contains(&action) {
+    if !identity::is_action(action) {
         return;
     }
     delivery::deliver_refusal(&Event {
@@ -106,6 +90,30 @@ pub fn refused(action: &str) {
         message: Some(Cow::Borrowed("no privilege to execute the function")),
         ..Event::new(Cow::Owned(action.to_owned()), &actor::without_catalogs())
     });
+}
+
+/// Lets a call go on that leaves no event, because it tells nothing of any user. That it is refused is
+/// one.
+pub fn admit(action: &'static str) -> Result<()> {
+    inquire(action, None, || Ok(()))
+}
+
+/// Does `work` as the call `action`, which leaves no event unless it is refused: a look into the trail
+/// is none of the trail's own.
+///
+/// `kind` is the lookup kind by which the user was named, if he was.
+pub fn inquire<R>(
+    action: &'static str,
+    kind: Option<&str>,
+    work: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let result = identity::admit(action).and_then(|()| work());
+    if let Err(error) = &result
+        && error.status() == Status::Denied
+    {
+        Attempt::begin(action, actor::current()).fail(kind, error.token(), error);
+    }
+    result
 }
 
 /// Does `work` as the read `action` (a function's name without `bunker_`). Its result is returned
@@ -121,19 +129,23 @@ pub fn read<R>(
         action,
         kind: kind.map(str::to_owned),
         actor: actor::current(),
+        app: None,
         reason: guc::reason(),
         message: None,
         outcomes: Vec::new(),
+        is_harmless: false,
     };
     let attempt = Attempt::begin(action, Rc::clone(&access.actor));
-    match session::refuse_parallel().and_then(|()| work(&mut access)) {
+    let admitted = session::refuse_parallel().and_then(|()| identity::admit(action));
+    match admitted.and_then(|()| work(&mut access)) {
         Ok(result) => {
             attempt.succeed();
+            let is_harmless = access.is_harmless;
             let mut events = access.events();
             if let Some(channel) = delivery::channel() {
                 Tally::add(&channel.tally.reads, events.len() as u64);
             }
-            mode::deliver(&mut events)?;
+            mode::deliver(&mut events, is_harmless)?;
             Ok(result)
         }
         Err(error) => {

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::ffi::CStr;
 use std::fmt::Write;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::guc;
+use crate::identity::{self, Identity};
 use crate::pg::caller;
 
 /// What the line was made from.
@@ -13,6 +15,7 @@ use crate::pg::caller;
 struct Facts {
     session_role: String,
     current_role: String,
+    identity: Option<Identity>,
     application: Option<Vec<u8>>,
     claimed: Option<String>,
 }
@@ -23,6 +26,7 @@ impl Facts {
             // By name: a role can be renamed while its session goes on.
             session_role: session_role_name(),
             current_role: caller::role_name(caller::current_role()),
+            identity: identity::current(),
             application: caller::application_name().map(CStr::to_bytes).map(<[u8]>::to_vec),
             claimed: guc::claimed_actor(),
         }
@@ -33,16 +37,34 @@ thread_local! {
     static LINE: RefCell<Option<(Facts, Rc<str>)>> = const { RefCell::new(None) };
 }
 
-/// The name of the session's role.
-pub fn session_role_name() -> String {
+fn session_role_name() -> String {
     caller::role_name(caller::session_role())
 }
 
-/// `alice role=bunker_app client=192.0.2.7 application="billing" claimed="bob@support"`: the
+/// What the maintenance worker is called in the trail. No role can be called so: a name with a space
+/// in it stands in quotes, and what follows a plain one is another field.
+const MAINTENANCE: &str = "databunker maintenance";
+
+static IS_MAINTENANCE: AtomicBool = AtomicBool::new(false);
+
+/// From now on this process is the maintenance worker, and nobody has called it.
+pub fn be_maintenance() {
+    IS_MAINTENANCE.store(true, Relaxed);
+}
+
+/// The name under which a version of a profile is kept.
+pub fn author() -> String {
+    if IS_MAINTENANCE.load(Relaxed) { MAINTENANCE.to_owned() } else { session_role_name() }
+}
+
+/// `alice role=bunker_app access_token="shop" client=192.0.2.7 application="billing"`: the
 /// session's role, then what else is known.
 ///
 /// What the client says of itself stands in JSON strings, so that it cannot pass for another field.
 pub fn current() -> Rc<str> {
+    if IS_MAINTENANCE.load(Relaxed) {
+        return Rc::from(MAINTENANCE);
+    }
     let facts = Facts::now();
     LINE.with_borrow_mut(|line| match line {
         Some((known, text)) if *known == facts => Rc::clone(text),
@@ -61,6 +83,7 @@ pub fn without_catalogs() -> Rc<str> {
     let mut facts = Facts {
         session_role: login.clone(),
         current_role: login,
+        identity: identity::current(),
         application: caller::application_name().map(CStr::to_bytes).map(<[u8]>::to_vec),
         claimed: guc::claimed_actor(),
     };
@@ -75,6 +98,16 @@ fn describe(facts: &Facts) -> String {
     // Writing to a String cannot fail.
     if facts.current_role != facts.session_role {
         let _ = write!(line, " role={}", name(&facts.current_role));
+    }
+    match &facts.identity {
+        Some(Identity::Application { name, .. }) => {
+            let _ = write!(line, " access_token={}", quoted(name));
+        }
+        Some(Identity::Subject(token)) => {
+            let _ = write!(line, " user={}", uuid::Uuid::from_bytes(*token.as_bytes()));
+        }
+        Some(Identity::Stranger) => line.push_str(" access_token=refused"),
+        None => {}
     }
     if let Some(address) = caller::client_address() {
         let _ = write!(line, " client={address}");

@@ -96,6 +96,18 @@ pub static GATE: Gate = Gate {
         "bunker_find_token",
         "bunker_user_version",
         "bunker_user_versions",
+        "bunker_list_legal_bases",
+        "bunker_get_agreement",
+        "bunker_list_agreements",
+        "bunker_list_activities",
+        "bunker_get_app",
+        "bunker_list_apps",
+        "bunker_app_names",
+        "bunker_get_session",
+        "bunker_list_sessions",
+        "bunker_get_shared",
+        "bunker_user_requests",
+        "bunker_get_request",
     ],
 };
 

@@ -18,6 +18,18 @@ pub enum Message<'a> {
     Event(Fields<'a>),
     /// An event that its transaction has written and committed.
     Committed(Committed),
+    /// Something that listeners are told, of a transaction that is committed.
+    #[serde(borrow)]
+    Announced(Announced<'a>),
+}
+
+/// What happened to whom.
+#[derive(Serialize, Deserialize)]
+pub struct Announced<'a> {
+    /// What.
+    pub event: &'a str,
+    /// To whom.
+    pub token: [u8; 16],
 }
 
 /// An event without a number: the writer gives it one.

@@ -21,15 +21,13 @@ use crate::error::Result;
 use crate::pg::{scan, time};
 use crate::storage::audit::{self as table, Event};
 
-pub use access::{read, refused};
+pub use access::{Access, admit, inquire, read, refused};
+pub use actor::be_maintenance;
 pub use delivery::{GATE, catch_up, channel, ensure_writer, put_at_once};
-pub use operation::{Change, Changed, changed, operation, unreported};
-pub use written::number;
-
-/// Has the ends of transactions reported to the trail. Called by `_PG_init`.
-pub fn install() {
-    written::install();
-}
+pub use operation::{
+    Change, Changed, changed, consequence, note, operation, remark, report, sum_up, unreported,
+};
+pub use written::{OBSERVER, number};
 
 /// Events about one user, newest first.
 pub fn of_user(token: &Uuid, before: Option<i64>, max_rows: i32) -> Result<Vec<Event>> {
@@ -69,7 +67,12 @@ pub fn describe(event: &Event) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The role that is recorded as the author of a version.
+/// Who is recorded as the author of a version: the session's role.
 pub fn author() -> String {
-    actor::session_role_name()
+    actor::author()
+}
+
+/// Who is calling, as the trail has it.
+pub fn caller() -> String {
+    actor::current().to_string()
 }

@@ -15,6 +15,7 @@ use super::attempt::Attempt;
 use super::{actor, written};
 use crate::error::Result;
 use crate::guc;
+use crate::identity;
 use crate::pg::relation::TableRef;
 use crate::pg::session;
 use crate::storage::audit::{self as table, Event};
@@ -26,7 +27,19 @@ pub struct Operation {
     /// Taken down at the start: while our own statements run, the current role is the tables' owner.
     actor: Rc<str>,
     reports: &'static TableRef,
+    /// What the events say besides.
+    message: Option<Cow<'static, str>>,
     pending: Vec<Event>,
+}
+
+impl Operation {
+    fn event(&self) -> Event {
+        Event {
+            kind: self.kind.clone(),
+            message: self.message.clone(),
+            ..event(self.action, &self.actor)
+        }
+    }
 }
 
 thread_local! {
@@ -64,15 +77,55 @@ pub fn operation<R>(
             kind: kind.map(str::to_owned),
             actor: Rc::clone(attempt.actor()),
             reports,
+            message: None,
             pending: Vec::new(),
         },
-        work,
+        || identity::admit(action).and_then(|()| work()),
     );
     match &result {
         Ok(_) => attempt.succeed(),
         Err(error) => attempt.fail(kind, error.token(), error),
     }
     result
+}
+
+/// Does `work`, which another call has led to, or maintenance: the rows of `reports` that it changes are
+/// events of `action`. Who may do so was decided before; if it fails, so does what it is part of.
+pub fn consequence<R>(
+    action: &'static str,
+    reports: &'static TableRef,
+    work: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    // While our own statements run, the current role is the tables' owner.
+    let outer = CURRENT.with_borrow(|outer| outer.as_ref().map(|outer| Rc::clone(&outer.actor)));
+    let actor = outer.unwrap_or_else(actor::current);
+    let operation =
+        Operation { action, kind: None, actor, reports, message: None, pending: Vec::new() };
+    perform(operation, work)
+}
+
+/// Has the events of all rows that the running operation changes from now on say what becomes of them.
+/// The trail is in the clear: nothing that is personal.
+pub fn remark(message: impl Into<Cow<'static, str>>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(operation) = current {
+            operation.message = Some(message.into());
+        }
+    });
+}
+
+/// Adds an event to the running operation that no row of its table makes: of what it did elsewhere, or
+/// did not need to do. `subject` is as in [`Changed`].
+pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static, str>>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(operation) = current {
+            let mut event = operation.event();
+            event.token = token.copied();
+            event.app = Some(subject.to_owned());
+            event.message = Some(message.into());
+            operation.pending.push(event);
+        }
+    });
 }
 
 fn perform<R>(operation: Operation, work: impl FnOnce() -> Result<R>) -> Result<R> {
@@ -93,6 +146,7 @@ pub fn unreported<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
         kind: None,
         actor: actor::current(),
         reports: &table::TABLE,
+        message: None,
         pending: Vec::new(),
     };
     let _scope = Scope { outer: CURRENT.replace(Some(upkeep)) };
@@ -131,10 +185,20 @@ pub struct Changed<'a> {
     pub table_name: &'a str,
     /// What happened.
     pub change: Change,
-    /// Whose row, where the table has one row a user.
+    /// Whose row, where rows belong to users.
     pub token: Option<Uuid>,
+    /// Which of his, by a name that is no personal data: of an app, a legal basis, an action.
+    pub subject: Option<String>,
     /// The row's version.
     pub version: Option<i32>,
+}
+
+impl Changed<'_> {
+    fn complete(&self, event: &mut Event) {
+        event.token = self.token;
+        event.app.clone_from(&self.subject);
+        event.version = self.version;
+    }
 }
 
 /// Records a change. Called by the triggers.
@@ -144,10 +208,8 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
             return Ok(false);
         };
         if operation.reports.oid()? == changed.table {
-            let mut event = event(operation.action, &operation.actor);
-            event.kind.clone_from(&operation.kind);
-            event.token = changed.token;
-            event.version = changed.version;
+            let mut event = operation.event();
+            changed.complete(&mut event);
             operation.pending.push(event);
         }
         Ok(true)
@@ -156,11 +218,32 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
         return Ok(());
     }
     let mut event = event(changed.change.direct_action(), &actor::current());
-    event.token = changed.token;
-    event.version = changed.version;
+    changed.complete(&mut event);
     event.message =
         Some(Cow::Owned(format!("{} was written past the functions", changed.table_name)));
     written::write(&mut [event])
+}
+
+/// Leaves an event about a user of which no changed row tells, in the transaction: one of the
+/// operation under way, if there is one.
+pub fn report(action: &'static str, token: &Uuid) -> Result<()> {
+    let ours = CURRENT.with_borrow_mut(|current| {
+        current.as_mut().map(|operation| {
+            let event = event(action, &operation.actor);
+            operation.pending.push(Event { token: Some(*token), ..event });
+        })
+    });
+    if ours.is_some() {
+        return Ok(());
+    }
+    let event = event(action, &actor::current());
+    written::write(&mut [Event { token: Some(*token), ..event }])
+}
+
+/// Leaves one event, in the transaction, that says what was done with rows of many users.
+pub fn sum_up(action: &'static str, message: String) -> Result<()> {
+    let event = event(action, &actor::current());
+    written::write(&mut [Event { message: Some(Cow::Owned(message)), ..event }])
 }
 
 fn event(action: &'static str, actor: &Rc<str>) -> Event {

@@ -22,11 +22,9 @@ thread_local! {
     static TOO_MANY: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Has the ends of transactions reported to this module. Called by `_PG_init`.
-pub fn install() {
-    static OBSERVER: Observer = Observer { committed, aborted, prepared, aborted_to };
-    transaction::observe(&OBSERVER);
-}
+/// What is to be told of the ends of transactions.
+pub static OBSERVER: Observer =
+    Observer { committing: || (), committed, aborted, prepared, aborted_to };
 
 /// Writes events in the caller's transaction: they exist exactly when it is committed.
 pub fn write(events: &mut [Event]) -> Result<()> {

@@ -85,6 +85,25 @@ pub enum Error {
     Standby,
     /// A read on a hot standby whose log would not take the event.
     LogDropsEvents,
+    /// Nobody has authenticated where that is required, or his access token was refused.
+    NotAuthenticated,
+    /// The one as whom the transaction acts may not make this call.
+    NotAllowed,
+    /// A user who has logged in asks for what is not his; whose it is, if anybody's, which he is not
+    /// told.
+    NotYours(Option<pgrx::Uuid>),
+    /// A login code is wrong, over, used, or there is none; of which user, which the caller is not told.
+    WrongCode(Option<pgrx::Uuid>),
+    /// Something was tried too often; what to do.
+    TooManyAttempts(&'static str),
+    /// Somebody may not do this for another reason; what, and what to do.
+    Refused(&'static str, &'static str),
+    /// A write names something, other than a user, that does not exist.
+    NotThere(&'static str),
+    /// Something of that name is there already; what, and what to do.
+    Exists(&'static str, &'static str),
+    /// What was to be changed has changed since it was looked at.
+    Outdated(&'static str),
     /// An error that one user's data cause.
     OfUser(pgrx::Uuid, Box<Error>),
     /// An error in one element of an array argument, counted from 1.
@@ -114,7 +133,8 @@ impl Error {
             )
             | Self::SchemaViolation(Violation::TooCostly)
             | Self::TooMany(_)
-            | Self::RateLimited(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            | Self::RateLimited(_)
+            | Self::TooManyAttempts(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Self::UnknownKind
             | Self::BadArgument(..)
             | Self::NoLookupField
@@ -123,9 +143,9 @@ impl Error {
             | Self::BadPatch(_)
             | Self::BadSchema(_) => ERRCODE_INVALID_PARAMETER_VALUE,
             Self::MalformedToken => ERRCODE_INVALID_TEXT_REPRESENTATION,
-            Self::Duplicate(_) => ERRCODE_UNIQUE_VIOLATION,
+            Self::Duplicate(_) | Self::Exists(..) => ERRCODE_UNIQUE_VIOLATION,
             Self::SchemaViolation(_) | Self::LockedChange(_) => ERRCODE_CHECK_VIOLATION,
-            Self::VersionConflict => ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Self::VersionConflict | Self::Outdated(_) => ERRCODE_T_R_SERIALIZATION_FAILURE,
             Self::Sealed(_)
             | Self::StaleNormalizer
             | Self::NoAuditWriter
@@ -135,10 +155,16 @@ impl Error {
             | Self::TooManyDatabases
             | Self::LogDropsEvents => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::Standby => ERRCODE_READ_ONLY_SQL_TRANSACTION,
-            Self::NoSuchUser => ERRCODE_NO_DATA_FOUND,
+            Self::NoSuchUser | Self::NotThere(_) => ERRCODE_NO_DATA_FOUND,
             Self::Damaged(_) => ERRCODE_DATA_CORRUPTED,
             Self::Crypto(_) | Self::Internal(_) => ERRCODE_INTERNAL_ERROR,
-            Self::WouldShowKey | Self::BulkGuard => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Self::WouldShowKey
+            | Self::BulkGuard
+            | Self::NotAuthenticated
+            | Self::NotAllowed
+            | Self::NotYours(_)
+            | Self::WrongCode(_)
+            | Self::Refused(..) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             Self::ParallelQuery => ERRCODE_INVALID_TRANSACTION_STATE,
             Self::CallInDefinition => ERRCODE_INVALID_OBJECT_DEFINITION,
             Self::IsolationLevel => ERRCODE_ACTIVE_SQL_TRANSACTION,
@@ -148,6 +174,9 @@ impl Error {
 
     /// How the audit trail calls the outcome.
     pub fn status(&self) -> Status {
+        if matches!(self, Self::TooManyAttempts(_)) {
+            return Status::Denied;
+        }
         match self.sqlstate() {
             PgSqlErrorCode::ERRCODE_NO_DATA_FOUND => Status::NotFound,
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE => Status::Denied,
@@ -159,6 +188,7 @@ impl Error {
     pub fn token(&self) -> Option<pgrx::Uuid> {
         match self {
             Self::OfUser(token, _) => Some(*token),
+            Self::NotYours(token) | Self::WrongCode(token) => *token,
             Self::Element(_, inner) => inner.token(),
             _ => None,
         }

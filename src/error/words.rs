@@ -51,6 +51,12 @@ impl Error {
             Self::TooManyDatabases => "too many databases use the vault at the same time".into(),
             Self::Standby => "a hot standby cannot write the audit event of a read".into(),
             Self::LogDropsEvents => "the server log would drop the audit event".into(),
+            Self::NotAuthenticated => "no valid access token was given".into(),
+            Self::NotAllowed | Self::NotYours(_) => "the access token does not allow this".into(),
+            Self::WrongCode(_) => "the login code is not valid".into(),
+            Self::TooManyAttempts(_) => "this was tried too often".into(),
+            Self::Refused(what, _) | Self::Exists(what, _) | Self::Outdated(what) => (*what).into(),
+            Self::NotThere(what) => format!("no such {what}").into(),
             Self::OfUser(_, inner) | Self::Element(_, inner) => inner.message(),
         }
     }
@@ -61,9 +67,21 @@ impl Error {
                 "Use token, email, phone, login, custom, or a kind added with bunker_add_lookup."
                     .into()
             }
-            Self::BadArgument(_, hint) | Self::TooMany(hint) | Self::RateLimited(hint) => {
-                (*hint).into()
+            Self::BadArgument(_, hint)
+            | Self::TooMany(hint)
+            | Self::RateLimited(hint)
+            | Self::TooManyAttempts(hint)
+            | Self::Refused(_, hint)
+            | Self::Exists(_, hint) => (*hint).into(),
+            Self::NotAuthenticated => {
+                "Call bunker_authenticate(access_token) first, in each transaction.".into()
             }
+            Self::NotAllowed | Self::NotYours(_) => {
+                "A token of an application is for one role, a user's for what is his own.".into()
+            }
+            Self::WrongCode(_) => "Codes last ten minutes, for five tries and one login.".into(),
+            Self::NotThere(_) => "It was never there, or is gone.".into(),
+            Self::Outdated(_) => "Look at it again, then repeat the call.".into(),
             Self::BadValue(e) => e.hint().into(),
             Self::BadProfile(e) => profile_hint(*e).into(),
             Self::NoLookupField => {

@@ -1,6 +1,8 @@
 //! Every setting, with the reason for its context and flags (`API.md`, "Settings").
 
+mod access;
 mod read_limits;
+mod retention;
 mod trail;
 
 use std::cell::Cell;
@@ -13,7 +15,12 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use crate::error::Result;
 use crate::pg::setting;
 
+pub use access::{require_access_token, self_service_allows};
 pub use read_limits::{bulk_read_limit, read_rate_limit};
+pub use retention::{
+    maintenance_interval, max_event_retention, max_session_retention, max_share_retention,
+    max_user_retention,
+};
 pub use trail::{
     AuditReads, StandbyReads, audit_reads, audit_timeout, oldest_audit_month, standby_reads,
 };
@@ -79,8 +86,10 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    access::register();
     trail::register();
     read_limits::register();
+    retention::register();
     setting::reserve_prefix();
 }
 

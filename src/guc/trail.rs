@@ -118,7 +118,7 @@ pub fn oldest_audit_month(now: i64) -> Result<i32> {
 /// # Errors
 /// If a value was refused when the server started, until it is started again: what was meant is not
 /// known.
-fn interval(value: &GucSetting<Option<CString>>) -> Result<Interval> {
+pub(super) fn interval(value: &GucSetting<Option<CString>>) -> Result<Interval> {
     if setting::interval_refused() {
         return Err(Error::Internal("the configuration file held a span of time that is none"));
     }

@@ -7,7 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bunker_core::crypto::{EntryError, EntryId, IndexKey, MasterKey, Purpose, WrappingKey};
+use bunker_core::crypto::{
+    EntryError, EntryId, IndexKey, MasterKey, Purpose, TokenKey, WrappingKey,
+};
 use bunker_core::normalize;
 use bunker_core::secret::SecretKey;
 use bunker_core::trail::TrailKey;
@@ -22,6 +24,7 @@ pub struct Keys {
     data: Vec<WrappingKey>,
     index: IndexKey,
     trail: TrailKey,
+    tokens: TokenKey,
     version: u32,
 }
 
@@ -45,6 +48,11 @@ impl Keys {
     /// The key of the audit trail.
     pub fn trail(&self) -> &TrailKey {
         &self.trail
+    }
+
+    /// The key of access tokens and login codes.
+    pub fn tokens(&self) -> &TokenKey {
+        &self.tokens
     }
 
     /// The version of the current data-wrapping key.
@@ -172,7 +180,7 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
         return Err(Error::Sealed(SealedReason::WrongMasterKey));
     }
     let mut data = Vec::new();
-    let (mut index, mut trail) = (None, None);
+    let (mut index, mut trail, mut tokens) = (None, None, None);
     let mut version = 0;
     for (id, key) in opened {
         let key = key.map_err(|_| Error::Damaged("a key of the keyring"))?;
@@ -183,15 +191,16 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
             }
             Purpose::Index => index = Some(IndexKey::new(&key)),
             Purpose::Audit => trail = Some(TrailKey::new(id.id, &key)),
-            // Opened all the same, so that damage shows now; used by their own features.
-            Purpose::AccessToken | Purpose::Bundle => {}
+            Purpose::AccessToken => tokens = Some(TokenKey::new(&key)),
+            // Opened all the same, so that damage shows now; used by its own feature.
+            Purpose::Bundle => {}
         }
     }
-    let (Some(index), Some(trail)) = (index, trail) else {
+    let (Some(index), Some(trail), Some(tokens)) = (index, trail, tokens) else {
         return Err(Error::Damaged("the keyring"));
     };
     if data.is_empty() {
         return Err(Error::Damaged("the keyring"));
     }
-    Ok(Keys { data, index, trail, version })
+    Ok(Keys { data, index, trail, tokens, version })
 }

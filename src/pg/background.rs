@@ -1,6 +1,7 @@
 //! Background workers: starting one, and what it needs of PostgreSQL.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -53,7 +54,8 @@ const FIXED_SETTINGS: &[(&CStr, &CStr)] = &[
     (c"default_tablespace", c""),
 ];
 
-/// Connects the worker to its database. Ends the process when that cannot be done.
+/// Connects the worker to its database; without one (`InvalidOid`) it can read what all databases
+/// share. Ends the process when that cannot be done.
 pub fn connect(database: Oid) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
     // SAFETY: the handler does what a signal handler may.
@@ -116,9 +118,9 @@ pub fn should_end() -> bool {
     ASKED_TO_END.load(Relaxed)
 }
 
-/// From now on commits wait for this server's disk only: a worker that ends must not wait for a
-/// standby. The flag that has ended the wait under way must not end anything else.
-fn commit_locally() {
+/// From now on commits wait for this server's disk only, not for a standby, which may never come: as
+/// a worker does that ends, or that has promised nothing to anybody. The flag that has ended the wait under way must not end anything else.
+pub fn commit_locally() {
     // SAFETY: as in `connect`; between transactions.
     unsafe {
         (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
@@ -162,6 +164,14 @@ pub fn transaction<R>(
     if should_end() {
         commit_locally();
     }
+    attempt(activity, work).map_err(|error| report(activity, &error))
+}
+
+/// The same, but why it failed is the caller's to report.
+pub fn attempt<R>(
+    activity: &'static CStr,
+    work: impl FnOnce() -> error::Result<R>,
+) -> Result<R, Box<CaughtError>> {
     PgTryBuilder::new(AssertUnwindSafe(|| {
         // SAFETY: the sequence of PostgreSQL's own workers (worker_spi.c).
         unsafe {
@@ -181,13 +191,12 @@ pub fn transaction<R>(
         Ok(result)
     }))
     .catch_others(|error| {
-        report(&error);
         // SAFETY: as after any error in a worker that goes on (autovacuum.c).
         unsafe {
             pg_sys::AbortOutOfAnyTransaction();
             pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
         }
-        Err(())
+        Err(Box::new(error))
     })
     .execute()
 }
@@ -196,26 +205,28 @@ pub fn transaction<R>(
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes an error to the server log, where the hints to the callers point.
-fn report(error: &CaughtError) {
+fn report(activity: &'static CStr, error: &CaughtError) {
     thread_local! {
-        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+        static LAST: RefCell<HashMap<&'static CStr, Instant>> = RefCell::new(HashMap::new());
     }
-    if LAST.get().is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
+    let now = Instant::now();
+    let last = LAST.with_borrow_mut(|last| last.get(activity).copied());
+    if last.is_some_and(|last| now - last < REPORT_INTERVAL) {
         return;
     }
-    LAST.set(Some(Instant::now()));
-    let report = match error {
-        CaughtError::PostgresError(report)
-        | CaughtError::ErrorReport(report)
-        | CaughtError::RustPanic { ereport: report, .. } => report,
-    };
-    // The code and the message: an error of the writer's concerns tables, disks and locks.
-    pgrx::ereport!(
-        LOG,
-        report.sql_error_code(),
-        format!("databunker: audit events could not be written: {}", report.message()),
-        "They are kept, and writing is tried again."
-    );
+    LAST.with_borrow_mut(|last| last.insert(activity, now));
+    let what = format!("{} failed", activity.to_string_lossy());
+    log_failure(&what, error, "It is tried again.");
+}
+
+/// Writes an error of a worker into the server log: `what` it could not do, and what becomes of it.
+pub fn log_failure(what: &str, error: &CaughtError, hint: &str) {
+    let (CaughtError::PostgresError(report)
+    | CaughtError::ErrorReport(report)
+    | CaughtError::RustPanic { ereport: report, .. }) = error;
+    // The code and the message: an error of a worker's concerns tables, disks and locks.
+    let message = format!("databunker: {what}: {}", report.message());
+    pgrx::ereport!(LOG, report.sql_error_code(), message, hint);
 }
 
 /// Writes a warning into the server log.

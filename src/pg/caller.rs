@@ -17,6 +17,15 @@ pub fn current_role() -> Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Whether the role whose privileges are in force has those of another, as a superuser has of all.
+pub fn is_member_of(role: &CStr) -> bool {
+    // SAFETY: a catalog look-up by name, inside a transaction; the name ends in NUL.
+    unsafe {
+        let role = pg_sys::get_role_oid(role.as_ptr(), true);
+        role != Oid::INVALID && pg_sys::has_privs_of_role(current_role(), role)
+    }
+}
+
 /// A role's name; its number when it was dropped meanwhile.
 pub fn role_name(role: Oid) -> String {
     // SAFETY: the name is a palloc'd string, or null for an unknown role as `noerr` asks.

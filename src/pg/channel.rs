@@ -37,8 +37,8 @@ pub struct Channel {
     room_wanted: AtomicU32,
     room: UnsafeCell<pg_sys::ConditionVariable>,
     /// What backends ask of the writer, and what he has done: see [`Request`].
-    wanted: [AtomicU64; 2],
-    done: [AtomicU64; 2],
+    wanted: [AtomicU64; Request::ALL.len()],
+    done: [AtomicU64; Request::ALL.len()],
     /// Whether a transaction with events was ever prepared.
     prepared: AtomicBool,
     /// Whether there may be events without MACs and without a seal.
@@ -66,6 +66,14 @@ pub enum Request {
     Seal = 0,
     /// Look for committed events that nobody told him of.
     Scan = 1,
+    /// Look now whether partitions have to be made or dropped.
+    Upkeep = 2,
+    /// Have listeners look for events of users that they have not been told of.
+    Hint = 3,
+}
+
+impl Request {
+    const ALL: [Self; 4] = [Self::Seal, Self::Scan, Self::Upkeep, Self::Hint];
 }
 
 /// Whether a message was taken.
@@ -179,6 +187,11 @@ impl Channel {
     /// The number of the last message that was put in.
     pub fn queued(&self) -> u64 {
         self.queued.load(Acquire)
+    }
+
+    /// Whether there is room enough for messages that are of no importance.
+    pub fn has_ample_room(&self) -> bool {
+        self.ring.is_half_free()
     }
 
     /// Waits for room for a message of this length, at most so long.
@@ -338,7 +351,7 @@ impl Channel {
         self.writer_sleeps.store(true, SeqCst);
         fence(SeqCst);
         let idle = self.ring.is_empty()
-            && [Request::Seal, Request::Scan].iter().all(|&request| self.asked(request).is_none());
+            && Request::ALL.iter().all(|&request| self.asked(request).is_none());
         if !idle {
             self.writer_sleeps.store(false, Relaxed);
         }

@@ -72,6 +72,12 @@ impl Ring {
         head - tail + (HEADER + message) as u64 <= CAPACITY as u64
     }
 
+    /// Whether at least half of it is free now.
+    pub fn is_half_free(&self) -> bool {
+        let (tail, head) = (self.tail.load(Acquire), self.head.load(Acquire));
+        head - tail <= CAPACITY as u64 / 2
+    }
+
     /// # Safety
     /// The bytes are free, and the lock is held.
     unsafe fn write(&self, at: u64, bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! One row by a unique key, straight from the index.
+//! Rows by a unique key, straight from the index.
 //!
 //! No SQL is parsed, planned or executed here, so neither `search_path` nor anybody's operators
 //! have a part in it, and a look-up costs a fraction of a prepared SELECT. TimescaleDB reads its
@@ -64,9 +64,20 @@ impl Row {
         self.required(column)
     }
 
+    /// A `bigint`.
+    pub fn int8(&self, column: usize) -> Result<i64> {
+        self.required(column)
+    }
+
     /// A `timestamptz`, in microseconds since 2000-01-01 UTC.
     pub fn time(&self, column: usize) -> Result<i64> {
         self.required(column)
+    }
+
+    /// Where the row stands.
+    pub fn place(&self) -> Place {
+        // SAFETY: the slot holds a tuple of a table.
+        unsafe { (*self.slot).tts_tid }
     }
 
     /// Whether the column is NULL.
@@ -138,7 +149,8 @@ impl Drop for Snapshot {
     }
 }
 
-/// Finds the row whose primary key has these values and hands it to `read`.
+/// Finds the row whose primary key has these values and hands it to `read`; with fewer values than the key
+/// has columns, the first whose key begins with them.
 pub fn find<R>(
     snapshot: &Snapshot,
     table: &TableRef,
@@ -197,6 +209,47 @@ pub fn at_place<R>(
         });
         pg_sys::ExecDropSingleTupleTableSlot(slot);
         result.transpose().map(Option::flatten)
+    }
+}
+
+/// Reads the rows whose primary key, one `bigint`, is above a number, in the order of the key and at
+/// most so many, as the table stands now: committed by whomever, or the transaction's own.
+///
+/// Not SQL, because SPI takes the transaction's snapshot once the transaction has written: at REPEATABLE
+/// READ that is an old one, whatever snapshot is active.
+pub fn after<R>(
+    table: &TableRef,
+    key: i64,
+    limit: usize,
+    mut read: impl FnMut(&Row) -> Result<R>,
+) -> Result<Vec<R>> {
+    let open = OpenTable::open(table, pg_sys::AccessShareLock)?;
+    let index_oid = table.key_oid()?;
+    let mut scan_key = pg_sys::ScanKeyData::default();
+    let mut rows = Vec::new();
+    // SAFETY: as in `find`; the key is a `bigint`, passed by value, and so is the index's.
+    unsafe {
+        let (strategy, above) = (pg_sys::BTGreaterStrategyNumber, Oid::from(pg_sys::F_INT8GT));
+        pg_sys::ScanKeyInit(&mut scan_key, 1, strategy as u16, above, Datum::from(key));
+        let index = pg_sys::index_open(index_oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let slot = pg_sys::table_slot_create(open.as_ptr(), std::ptr::null_mut());
+        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+        let scan = begin_scan(open.as_ptr(), index, snapshot, 1);
+        pg_sys::index_rescan(scan, &mut scan_key, 1, std::ptr::null_mut(), 0);
+        let forward = pg_sys::ScanDirection::ForwardScanDirection;
+        let mut outcome = Ok(());
+        while outcome.is_ok()
+            && rows.len() < limit
+            && pg_sys::index_getnext_slot(scan, forward, slot)
+        {
+            pg_sys::slot_getallattrs(slot);
+            outcome = read(&Row { slot }).map(|row| rows.push(row));
+        }
+        pg_sys::index_endscan(scan);
+        pg_sys::UnregisterSnapshot(snapshot);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
+        outcome.map(|()| rows)
     }
 }
 

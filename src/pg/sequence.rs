@@ -24,7 +24,7 @@ impl SequenceRef {
     }
 
     /// The oid, looked up again when `table`, which comes and goes with the sequence, has changed.
-    fn oid(&self, table: &TableRef) -> Oid {
+    pub fn oid(&self, table: &TableRef) -> Result<Oid> {
         if self.oid.load(Relaxed) == 0 || self.seen.load(Relaxed) != table.changes() {
             // SAFETY: catalog look-ups by constant names.
             let oid = unsafe {
@@ -34,14 +34,18 @@ impl SequenceRef {
             self.oid.store(oid.to_u32(), Relaxed);
             self.seen.store(table.changes(), Relaxed);
         }
-        Oid::from(self.oid.load(Relaxed))
+        let oid = Oid::from(self.oid.load(Relaxed));
+        if oid == Oid::INVALID {
+            return Err(Error::Internal("a sequence of the schema bunker is missing"));
+        }
+        Ok(oid)
     }
 }
 
 /// The next number, taken as the owner of `table`.
 pub fn next_value(sequence: &SequenceRef, table: &TableRef) -> Result<i64> {
     let owner = OpenTable::open(table, pg_sys::AccessShareLock)?.owner();
-    let oid = sequence.oid(table);
+    let oid = sequence.oid(table)?;
     let number = as_role(owner, || {
         // SAFETY: nextval(regclass) by its C name; it raises an error when there is no sequence.
         unsafe { pgrx::direct_function_call(pg_sys::nextval_oid, &[Some(Datum::from(oid))]) }

@@ -70,6 +70,18 @@ pub fn log_line(line: &str) {
     ErrorReport::new(code, line.to_owned(), function_name!()).report(PgLogLevel::LOG_SERVER_ONLY);
 }
 
+/// Tells the client something that is no error.
+pub fn notice(text: &str) {
+    let code = PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION;
+    ErrorReport::new(code, text.to_owned(), function_name!()).report(PgLogLevel::NOTICE);
+}
+
+/// Warns the client, if there is one, and the server log.
+pub fn warn(text: &str) {
+    let code = PgSqlErrorCode::ERRCODE_WARNING;
+    ErrorReport::new(code, text.to_owned(), function_name!()).report(PgLogLevel::WARNING);
+}
+
 /// Keeps Rust's backtraces out of error reports, where they would stand as DETAIL: a client of the
 /// vault has no use for them, and the environment of the server decides about them otherwise.
 pub fn without_backtraces() {

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use bunker_core::names;
 use bunker_core::normalize::Region;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -111,6 +112,22 @@ pub unsafe extern "C-unwind" fn check_free_text(
     // SAFETY: see above; null is "not set".
     let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value).to_bytes()) };
     text.is_none_or(|text| text.len() <= MAX_FREE_TEXT)
+}
+
+/// Check hook of `databunker.self_service`.
+///
+/// # Safety
+/// Called by PostgreSQL only, with a valid pointer to the new value.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn check_self_service(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: see above; a null value never gets here because the default is not null.
+    let text = unsafe { (!(*value).is_null()).then(|| CStr::from_ptr(*value)) };
+    text.and_then(|text| text.to_str().ok())
+        .is_some_and(|list| names::parse_self_service(list).is_some())
 }
 
 /// Check hook of `databunker.default_region`.

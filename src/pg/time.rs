@@ -1,10 +1,15 @@
 //! Points in time, as PostgreSQL counts them: microseconds since 2000-01-01 UTC.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
 use pgrx::pg_sys;
 use rustix::time::{ClockId, clock_gettime};
+
+use super::datetime;
+
+/// What a `timestamptz` can be, infinity left out: from the one to below the other, see timestamp.h.
+const RANGE: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 /// The start of the current transaction, which is what `now()` gives.
 pub fn transaction_start() -> i64 {
@@ -26,6 +31,46 @@ pub fn to_json(time: i64) -> String {
         );
         CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
     }
+}
+
+/// A point in time in any notation that `timestamptz_in` takes; `None` if it is none, or infinite.
+///
+/// The same calls as there (timestamp.c), but without its errors, which quote the text.
+pub fn parse(text: &CStr) -> Option<i64> {
+    let (mut kind, mut zone) = (0, 0);
+    let (mut parts, mut fraction) = (pg_sys::pg_tm::default(), 0);
+    let mut time = 0;
+    // SAFETY: the fields are as ParseDateTime has found them; the functions report by their results.
+    let failure = datetime::decode(text, |fields| unsafe {
+        pg_sys::DecodeDateTime(
+            fields.texts,
+            fields.types,
+            fields.count,
+            &mut kind,
+            &mut parts,
+            &mut fraction,
+            &mut zone,
+            // What an error message would quote.
+            #[cfg(not(feature = "pg15"))]
+            &mut pg_sys::DateTimeErrorExtra::default(),
+        )
+    });
+    if failure != 0 || kind != pg_sys::DTK_DATE as c_int {
+        return None;
+    }
+    // SAFETY: as above.
+    if unsafe { pg_sys::tm2timestamp(&mut parts, fraction, &mut zone, &mut time) } != 0 {
+        return None;
+    }
+    is_storable(time).then_some(time)
+}
+
+/// The last point in time that PostgreSQL can store.
+pub const LAST: i64 = RANGE.end - 1;
+
+/// Whether a computed time is one that PostgreSQL can store, and not infinite.
+pub fn is_storable(time: i64) -> bool {
+    RANGE.contains(&time)
 }
 
 /// The time now, also inside a long transaction.

@@ -4,6 +4,8 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{IntoDatum, Uuid};
 
+use super::jsonb::Jsonb;
+
 /// Where a row stands in its table.
 pub type Place = pg_sys::ItemPointerData;
 
@@ -40,9 +42,19 @@ impl Value<'_> {
         text.map_or(Value::Null(pg_sys::TEXTOID), Value::Text)
     }
 
+    /// A time that may be missing.
+    pub fn time(time: Option<i64>) -> Value<'static> {
+        time.map_or(Value::Null(pg_sys::TIMESTAMPTZOID), Value::Time)
+    }
+
     /// A uuid that may be missing.
     pub fn uuid(uuid: Option<&Uuid>) -> Value<'_> {
         uuid.map_or(Value::Null(pg_sys::UUIDOID), Value::Uuid)
+    }
+
+    /// A document that PostgreSQL makes in the current memory context.
+    pub fn document(document: Jsonb) -> Value<'static> {
+        document.into_datum().map_or(Value::Null(pg_sys::JSONBOID), Value::Jsonb)
     }
 
     /// The value as PostgreSQL takes it, allocated in the current memory context; `None` for NULL.

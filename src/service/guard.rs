@@ -9,14 +9,15 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use bunker_core::crypto::random;
 use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
 
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc;
+use crate::identity;
 use crate::pg::{caller, read_rates, session, time};
+use crate::service::ids;
 
 /// How long an unlock lasts.
 const UNLOCK: Duration = Duration::from_secs(60);
@@ -35,6 +36,8 @@ struct Tally {
 struct Unlocked {
     /// Only for him: another session role must get an unlock of its own.
     session_role: Oid,
+    /// Only in this transaction, if it acted as somebody: a pool gives the session to others then.
+    transaction: Option<u32>,
     /// On the clock that nobody can set.
     until: Duration,
 }
@@ -85,13 +88,16 @@ fn tally_with(records: u64) -> Result<Tally> {
 
 fn is_unlocked() -> bool {
     UNLOCKED.get().is_some_and(|unlocked| {
-        unlocked.session_role == caller::session_role() && time::monotonic() < unlocked.until
+        unlocked.session_role == caller::session_role()
+            && unlocked.transaction.is_none_or(|number| number == session::transaction_number())
+            && time::monotonic() < unlocked.until
     })
 }
 
-/// Opens the bulk guard of this session, for this session role, for 60 seconds; the unlock's number
-/// in the audit trail. ROLLBACK does not close it. What is read meanwhile counts, so a transaction
-/// that goes on afterwards may be over the limit. The rate of reads stays bounded.
+/// Opens the bulk guard of this session, for this session role, for 60 seconds, but no longer than an
+/// identity lasts by which it was done; the unlock's number in the audit trail. ROLLBACK does not close
+/// it. What is read meanwhile counts, so a transaction that goes on afterwards may be over the limit.
+/// The rate of reads stays bounded.
 ///
 /// # Errors
 /// Without a reason, with one of more than 1,000 bytes, or in a parallel query.
@@ -104,14 +110,15 @@ pub fn unlock(reason: &str) -> Result<Uuid> {
                 "Say in 1 to 1,000 bytes why so much has to be read.",
             ));
         }
-        let mut bytes = [0; 16];
-        random::fill(&mut bytes)?;
-        let number = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        let number = ids::random()?;
         access.because(reason);
-        access.told(format!("unlock {number}"));
-        Ok(Uuid::from_bytes(number.into_bytes()))
+        access.told(format!("unlock {}", uuid::Uuid::from_bytes(*number.as_bytes())));
+        Ok(number)
     })?;
-    let session_role = caller::session_role();
-    UNLOCKED.set(Some(Unlocked { session_role, until: time::monotonic() + UNLOCK }));
+    UNLOCKED.set(Some(Unlocked {
+        session_role: caller::session_role(),
+        transaction: identity::current().map(|_| session::transaction_number()),
+        until: time::monotonic() + UNLOCK,
+    }));
     Ok(number)
 }

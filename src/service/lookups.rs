@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
 use crate::pg::progress::Progress;
 use crate::pg::session;
+use crate::service::consent;
 use crate::service::digests;
 use crate::service::kinds::{self, Kind};
 use crate::service::users::{open_record, seal_profile, stored_profile};
@@ -154,6 +155,8 @@ fn index_user(keys: &Keys, kind: &Kind, record: Record) -> Result<bool> {
         lookup::insert([&row])?.map_err(|_| Error::Duplicate(kind.name.clone()))?;
     }
     if entries != old {
+        let gone: Vec<_> = old.iter().filter(|e| !entries.contains(e)).copied().collect();
+        consent::release(keys, &record.token, &gone)?;
         let digests = digests::encode(&entries);
         let (token, version) = (&record.token, record.version);
         let mut pool = RandomPool::for_seals(1);

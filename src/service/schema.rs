@@ -57,5 +57,6 @@ pub fn set(schema: Option<Jsonb>) -> Result<i32> {
 
 /// The schema in force, as it was given.
 pub fn text() -> Result<Option<String>> {
+    audit::admit("user_schema")?;
     table::current()
 }

@@ -14,6 +14,7 @@ use crate::storage::{audit as trail, partition, record};
 ///
 /// The counts are exact: they read the tables.
 pub fn status() -> Result<Jsonb> {
+    audit::admit("status")?;
     let keys = keyring::existing();
     let (sealed, reason) = match &keys {
         Ok(_) => (false, None),

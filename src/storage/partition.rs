@@ -6,6 +6,8 @@
 
 pub use bunker_core::calendar::{month_of, month_start};
 
+use std::collections::BTreeSet;
+
 use bunker_core::calendar::year_and_month;
 use pgrx::pg_sys;
 use pgrx::pg_sys::Oid;
@@ -135,6 +137,14 @@ pub fn oldest() -> Result<Option<i32>> {
     let parent = OpenTable::open(&audit::TABLE, pg_sys::AccessShareLock)?;
     let months = partition::all(&parent)?;
     Ok(months.iter().filter_map(month_with).chain(oldest_in_rest()?).min())
+}
+
+/// How many months before `kept` still have events, or a partition.
+pub fn months_before(kept: i32) -> Result<usize> {
+    let parent = OpenTable::open(&audit::TABLE, pg_sys::AccessShareLock)?;
+    let months = partition::all(&parent)?;
+    let all = months.iter().filter_map(month_with).chain(oldest_in_rest()?);
+    Ok(all.filter(|month| *month < kept).collect::<BTreeSet<_>>().len())
 }
 
 /// The month of the oldest event that lies in the default partition. Reads all of that partition.

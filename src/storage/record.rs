@@ -84,6 +84,14 @@ pub fn exists(snapshot: &Snapshot, token: &Uuid) -> Result<bool> {
     Ok(living.unwrap_or(false))
 }
 
+/// The digests of a living user, see [`crate::service::digests`].
+pub fn digests(snapshot: &Snapshot, token: &Uuid) -> Result<Option<Vec<u8>>> {
+    let found = scan::find(snapshot, &TABLE, &[Value::Uuid(token)], |row| {
+        if row.is_null(4) { row.bytes(7).map(|digests| Some(digests.to_vec())) } else { Ok(None) }
+    })?;
+    Ok(found.flatten())
+}
+
 /// A forgotten user.
 pub fn find_tombstone(token: &Uuid) -> Result<Option<Record>> {
     sql::row(
@@ -125,6 +133,32 @@ pub fn lock(token: &Uuid) -> Result<Option<Record>> {
        FROM bunker.record AS r
       WHERE r.token OPERATOR(pg_catalog.=) $1
         FOR UPDATE",
+        &[Value::Uuid(token)],
+        read,
+    )
+}
+
+/// Keeps others from forgetting or changing a user until the transaction ends, while what belongs to
+/// him is added or changed; his digests, or `None` when he is no living user.
+pub fn keep(token: &Uuid) -> Result<Option<Vec<u8>>> {
+    sql::written_row(
+        "SELECT r.digests
+           FROM bunker.record AS r
+          WHERE r.token OPERATOR(pg_catalog.=) $1 AND r.forgotten_at IS NULL
+            FOR KEY SHARE",
+        &[Value::Uuid(token)],
+        |row| row.get(1),
+    )
+}
+
+/// The same as [`lock`], or `None` when somebody else has him locked.
+pub fn lock_if_free(token: &Uuid) -> Result<Option<Record>> {
+    sql::written_row(
+        "SELECT r.token, r.created_at, r.updated_at, r.forgotten_at IS NOT NULL, r.version,
+                r.changed_by, r.digests, r.sealed
+           FROM bunker.record AS r
+          WHERE r.token OPERATOR(pg_catalog.=) $1
+            FOR UPDATE SKIP LOCKED",
         &[Value::Uuid(token)],
         read,
     )

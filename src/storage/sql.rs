@@ -72,8 +72,16 @@ pub fn written_row<T>(
     arguments: &[Value<'_>],
     read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let rows = execute(Mode::Write, statement, arguments, |table| map(table, read))?;
-    Ok(rows.into_iter().next())
+    Ok(written_rows(statement, arguments, read)?.into_iter().next())
+}
+
+/// Runs a statement that locks or writes rows, and gives them back.
+pub fn written_rows<T>(
+    statement: &'static str,
+    arguments: &[Value<'_>],
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    execute(Mode::Write, statement, arguments, |table| map(table, read))
 }
 
 /// Runs a statement for its effect; the number of rows affected.

@@ -89,18 +89,21 @@ impl Sealer {
     }
 
     /// Takes in events that a scan has found. What their writers have told of them counts for more
-    /// than what the table holds by now.
-    fn add_found(&mut self, events: Vec<Committed>) {
+    /// than what the table holds by now. Whether there are some of which nobody has told.
+    fn add_found(&mut self, events: Vec<Committed>) -> bool {
         if !events.is_empty() {
             self.since.get_or_insert_with(Instant::now);
         }
+        let mut untold = false;
         for event in events {
             self.scanned_in.insert(event.id.cast_unsigned());
             let told = self.waiting.range((event.id, None)..(event.id + 1, None)).next().is_some();
             if !told {
                 self.waiting.insert((event.id, event.mac), event);
+                untold = true;
             }
         }
+        untold
     }
 
     /// How long the writer may sleep before the next seal is due.
@@ -298,6 +301,7 @@ impl Sealer {
             return false;
         }
         let unauthenticated = self.channel.has_unauthenticated();
+        let were_prepared = self.end.is_some() && self.channel.has_prepared();
         self.look_for_prepared();
         let found = background::transaction(c"looking for unsealed audit events", || {
             as_owner(audit::owner()?, || {
@@ -318,7 +322,10 @@ impl Sealer {
                 self.remember_end(end);
                 self.scanned_in = sealed;
                 self.took_unauthenticated = unauthenticated;
-                self.add_found(events);
+                if self.add_found(events) && were_prepared {
+                    // Nor has anybody told the listeners what those transactions announced.
+                    self.channel.request(Request::Hint);
+                }
                 true
             }
             // A sealed vault, or an empty one: there is nothing to seal with.

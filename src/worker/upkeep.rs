@@ -7,6 +7,7 @@ use pgrx::pg_sys::Oid;
 use super::sealer::Sealer;
 use crate::audit::unreported;
 use crate::guc;
+use crate::pg::channel::{Channel, Request};
 use crate::pg::owner::as_owner;
 use crate::pg::{background, time};
 use crate::storage::{audit, partition};
@@ -18,26 +19,32 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// When to look again.
 pub struct Upkeep {
+    channel: &'static Channel,
     due: Instant,
     trail: Option<Oid>,
 }
 
 impl Upkeep {
     /// Due at once.
-    pub fn new() -> Self {
-        Self { due: Instant::now(), trail: None }
+    pub fn new(channel: &'static Channel) -> Self {
+        Self { channel, due: Instant::now(), trail: None }
     }
 
-    /// Makes this month's partition and the next one's, and drops those beyond the retention.
+    /// Makes this month's partition and the next one's, and drops those beyond the retention, when it
+    /// is time to or maintenance has asked for it.
     pub fn work(&mut self, sealer: &mut Sealer) {
         // Made again by CREATE EXTENSION, the trail has no partitions.
         let is_new = self.trail.is_some() && sealer.trail() != self.trail;
         self.trail = sealer.trail();
-        if Instant::now() < self.due && !is_new {
+        let asked = self.channel.asked(Request::Upkeep);
+        if Instant::now() < self.due && !is_new && asked.is_none() {
             return;
         }
         let done = make_partitions() && drop_partitions(sealer);
         self.due = Instant::now() + if done { INTERVAL } else { RETRY };
+        if let Some(number) = asked {
+            self.channel.fulfilled(Request::Upkeep, number);
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! The audit writer: takes events out of the channel and commits them, many at a time.
 
+use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::Oid;
 
+use super::notifier::Notifier;
 use super::sealer::Sealer;
 use super::upkeep::Upkeep;
 use crate::audit;
-use crate::audit::message::{Committed, Message};
+use crate::audit::message::{Announced, Committed, Message};
+use crate::outbox;
 use crate::pg::channel::Channel;
 use crate::pg::owner::as_owner;
 use crate::pg::ring::Batch;
@@ -26,11 +29,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes events until the process is asked to end, or nobody uses the database any more.
 pub fn run(channel: &'static Channel, database: Oid) {
-    let mut writer = Writer { channel, sealer: Sealer::new(channel), pause: FIRST_PAUSE };
-    let mut upkeep = Upkeep::new();
+    let mut writer = Writer {
+        channel,
+        sealer: Sealer::new(channel),
+        notifier: Notifier::new(channel),
+        pause: FIRST_PAUSE,
+    };
+    let mut upkeep = Upkeep::new(channel);
     while !background::should_end() {
         background::take_in_settings();
         let progress = writer.write_waiting();
+        writer.notifier.work();
         writer.sealer.work();
         upkeep.work(&mut writer.sealer);
         match progress {
@@ -61,6 +70,7 @@ enum Progress {
 struct Writer {
     channel: &'static Channel,
     sealer: Sealer,
+    notifier: Notifier,
     pause: Duration,
 }
 
@@ -72,7 +82,7 @@ impl Writer {
         if batch.is_empty() {
             return Progress::Idle;
         }
-        let (events, committed) = read(&batch);
+        let Contents { events, committed, payloads } = read(&batch);
         let count = events.len() as u64;
         let written = if events.is_empty() { Ok(Vec::new()) } else { commit(events) };
         let Ok(written) = written else {
@@ -86,6 +96,7 @@ impl Writer {
         self.channel.release(&batch);
         self.sealer.add(written);
         self.sealer.add(committed);
+        self.notifier.add(payloads);
         self.pause = FIRST_PAUSE;
         Progress::Done
     }
@@ -100,7 +111,8 @@ impl Writer {
         latch::step_aside(|| self.channel.durable() == self.channel.queued());
         latch::reset();
         if self.channel.fall_asleep() {
-            latch::wait(self.sealer.due_in().unwrap_or(IDLE));
+            let due = [self.sealer.due_in(), self.notifier.due_in()].into_iter().flatten().min();
+            latch::wait(due.unwrap_or(IDLE));
             self.channel.wake_up();
         }
     }
@@ -138,25 +150,38 @@ impl Writer {
                 Progress::Failed => self.pause(),
             }
         }
+        self.notifier.finish();
         if !self.sealer.finish() {
             self.sealer.hand_on();
         }
     }
 }
 
-/// The events that have to be written, and those that are.
-///
+/// What is in a batch.
+#[derive(Default)]
+struct Contents {
+    /// Events that have to be written.
+    events: Vec<Event>,
+    /// Events that are.
+    committed: Vec<Committed>,
+    /// What listeners have to be told.
+    payloads: Vec<CString>,
+}
+
 /// A message that cannot be read was garbled in shared memory; nobody can tell what it said.
-fn read(batch: &Batch) -> (Vec<Event>, Vec<Committed>) {
-    let (mut events, mut committed) = (Vec::new(), Vec::new());
+fn read(batch: &Batch) -> Contents {
+    let mut contents = Contents::default();
     for message in batch.messages() {
         match Message::decode(message) {
-            Ok(Message::Event(fields)) => events.push(fields.into_event(0)),
-            Ok(Message::Committed(event)) => committed.push(event),
+            Ok(Message::Event(fields)) => contents.events.push(fields.into_event(0)),
+            Ok(Message::Committed(event)) => contents.committed.push(event),
+            Ok(Message::Announced(Announced { event, token })) => {
+                contents.payloads.push(outbox::payload(event, &token));
+            }
             Err(_) => background::warn("an audit event was garbled in shared memory"),
         }
     }
-    (events, committed)
+    contents
 }
 
 /// Writes events in a transaction of their own.

@@ -24,7 +24,9 @@ STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": sig
 
 # A killed process loses nothing that it handed to the kernel, so crash tests need no fsync; only a
 # power cut would tell the difference. Benchmarks ask for the server's own default instead.
-TEST_SETTINGS = {"fsync": "off", "max_connections": "250", "log_statement": "none"}
+# Maintenance would start a worker in each of a thousand databases; its own tests switch it on.
+TEST_SETTINGS = {"fsync": "off", "max_connections": "250", "log_statement": "none",
+                 "databunker.maintenance_interval": "0"}
 
 
 class ClusterError(Exception):

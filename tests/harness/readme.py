@@ -1,7 +1,7 @@
 """README.md in pieces that tests can run and compare.
 
 Pieces are found by HTML comments, which readers do not see: `<!-- name:begin -->` … `<!-- name:end -->`
-around a section, `<!-- name -->` right before a fenced block.
+around a section, `<!-- name -->` right before a fenced block, `<!-- name: word -->` before each of several.
 """
 
 import re
@@ -28,6 +28,11 @@ def section(name: str) -> str:
 def block(name: str) -> str:
     """The fenced block right after a mark."""
     return _only(rf"<!-- {name} -->\n```\w+\n(.*?)```", f"block {name}")
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """The fenced blocks after marks `<!-- name: word -->`, in order, each with its word."""
+    return re.findall(rf"<!-- {name}: (\S+) -->\n```\w+\n(.*?)```", TEXT, re.DOTALL)
 
 
 def _only(pattern: str, what: str) -> str:

@@ -8,7 +8,9 @@ from psycopg.types.json import Jsonb
 
 # The actions of the trail that change nothing.
 READS = ("lookup", "get_user", "get_users", "find_token", "list_users", "user_versions",
-         "user_version", "tombstone", "audit_event")
+         "user_version", "tombstone", "audit_event", "get_app", "list_apps", "app_names",
+         "get_session", "list_sessions", "get_shared", "list_requests", "user_requests",
+         "get_request")
 
 
 def call(connection: Connection, function: str, *arguments):

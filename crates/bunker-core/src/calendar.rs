@@ -53,14 +53,28 @@ impl Interval {
     }
 
     /// The point in time so long before `at`. The 31st of a shorter month is its last day, as in
-    /// `timestamptz_mi_interval`, in UTC.
+    /// `timestamptz_mi_interval`, in UTC. Saturates.
     #[must_use]
     pub fn before(&self, at: i64) -> i64 {
+        self.moved(at, -1)
+    }
+
+    /// The point in time so long after `at`, as `timestamptz_pl_interval` has it in UTC: first the
+    /// months, then the days, then the rest. Saturates beyond the range of `timestamptz`.
+    #[must_use]
+    pub fn after(&self, at: i64) -> i64 {
+        self.moved(at, 1)
+    }
+
+    /// `direction` is 1 or -1.
+    fn moved(&self, at: i64, direction: i64) -> i64 {
         let (month, day) = month_and_day(at.div_euclid(DAY));
-        let month = month - i64::from(self.months);
+        let month = month + direction * i64::from(self.months);
         let length = first_day(month + 1) - first_day(month);
-        let day = first_day(month) + day.min(length - 1) - i64::from(self.days);
-        day.saturating_mul(DAY).saturating_add(at.rem_euclid(DAY)).saturating_sub(self.microseconds)
+        let day = first_day(month) + day.min(length - 1) + direction * i64::from(self.days);
+        day.saturating_mul(DAY)
+            .saturating_add(at.rem_euclid(DAY))
+            .saturating_add(self.microseconds.saturating_mul(direction))
     }
 }
 

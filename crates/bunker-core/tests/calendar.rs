@@ -1,4 +1,6 @@
-//! The calendar against known dates, and against itself.
+//! The calendar against known dates, against PostgreSQL, and against itself.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bunker_core::calendar::{Interval, month_of, month_start, year_and_month};
 use proptest::prelude::*;
@@ -91,4 +93,27 @@ proptest! {
     fn going_back_months_changes_the_month_by_so_many(at in -9_000_000_000_000_000i64..9_000_000_000_000_000, back in 0..5_000) {
         prop_assert_eq!(month_of(months(back).before(at)), month_of(at) - back);
     }
+}
+
+#[test]
+fn an_interval_goes_forward_as_in_postgresql() {
+    const VECTORS: &str = include_str!("calendar_vectors.tsv");
+    let mut seen = 0;
+    for line in VECTORS.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<i64> = line.split('\t').map(|n| n.parse().unwrap()).collect();
+        let [at, months, days, microseconds, sum] = columns[..] else { panic!("{line}") };
+        let narrow = |number: i64| i32::try_from(number).unwrap();
+        let interval = Interval { months: narrow(months), days: narrow(days), microseconds };
+        assert_eq!(interval.after(at), sum, "{line}");
+        seen += 1;
+    }
+    assert!(seen >= 400, "only {seen} vectors");
+}
+
+#[test]
+fn going_forward_saturates() {
+    let longest = Interval { months: i32::MAX, days: i32::MAX, microseconds: i64::MAX };
+    assert_eq!(longest.after(0), i64::MAX);
+    let shortest = Interval { months: i32::MIN, days: i32::MIN, microseconds: i64::MIN };
+    assert_eq!(shortest.after(0), i64::MIN);
 }

@@ -9,7 +9,7 @@ mod crypto_common;
 
 use bunker_core::crypto::envelope::{OVERHEAD, key_id};
 use bunker_core::crypto::master::ENTRY_LEN;
-use bunker_core::crypto::{Binding, EntryId, IndexKey, MasterKey, WrappingKey};
+use bunker_core::crypto::{Binding, EntryId, IndexKey, MasterKey, TokenKey, WrappingKey};
 use bunker_core::secret::SecretKey;
 use crypto_common::Vectors;
 
@@ -72,4 +72,38 @@ fn lookup_digests_agree() {
     for kind in ["email", "login"] {
         assert_eq!(key.digest(kind, value), vectors.bytes(&format!("lookup.{kind}")));
     }
+}
+
+/// The fields of `name`, as they are length-prefixed, and their MAC.
+fn assert_token_mac(vectors: &Vectors, name: &str, fields: &[&[u8]]) {
+    let key = TokenKey::new(&SecretKey::from_bytes(vectors.array("token.key")));
+    let encoding: Vec<u8> = fields
+        .iter()
+        .flat_map(|field| [&(field.len() as u64).to_be_bytes(), *field].concat())
+        .collect();
+    assert_eq!(encoding, vectors.bytes(&format!("{name}.encoding")), "{name}");
+    let mac = vectors.bytes(&format!("{name}.mac"));
+    assert_eq!(key.mac(fields), mac, "{name}");
+    assert!(key.verifies(fields, mac), "{name}");
+}
+
+#[test]
+fn macs_of_access_tokens_and_login_codes_agree() {
+    let vectors = Vectors::read();
+    let field = |name: &str| vectors.bytes(name);
+    let (id, secret) = (field("token.id"), field("token.secret"));
+    let (name, role) = (field("token.shop.name"), field("token.shop.role"));
+    let shop = [b"access token", id, name, role, b"", b"", secret];
+    assert_token_mac(&vectors, "token.shop", &shop);
+    let (user, end) = (field("token.user.user"), field("token.user.expires_at"));
+    let of_user = [b"access token", id, b"", b"", user, end, secret];
+    assert_token_mac(&vectors, "token.user", &of_user);
+    let code = [
+        b"login code",
+        field("token.code.id"),
+        field("token.code.user"),
+        field("token.code.expires_at"),
+        field("token.code.code"),
+    ];
+    assert_token_mac(&vectors, "token.code", &code);
 }

@@ -9,6 +9,7 @@ mod settings;
 mod values;
 
 use self::values::Values;
+use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring;
 use crate::storage::check as table;
@@ -52,6 +53,7 @@ pub struct Finding {
 /// # Errors
 /// Only when a catalog cannot be read; a sealed vault is a finding.
 pub fn findings() -> Result<Vec<Finding>> {
+    audit::admit("check")?;
     let values = Values::in_force()?;
     let mut found: Vec<Finding> = sealed().into_iter().collect();
     found.extend(settings::findings(&values));

@@ -12,6 +12,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc::{self, MAX_BULK};
 use crate::keyring::{self, Keys};
+use crate::outbox::{self, Announcement};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::{session, time};
 use crate::service::kinds::{self, Kinds};
@@ -93,6 +94,7 @@ pub fn create(profile: &Jsonb) -> Result<Uuid> {
         let rows: Vec<_> = entries.into_iter().map(|entry| lookup::Row { entry, target }).collect();
         lookup::insert(&rows)?
             .map_err(|position| duplicate(&factory.kinds, &rows[position].entry))?;
+        outbox::announce(Announcement::UserCreated, &token)?;
         Ok(token)
     })
 }
@@ -100,7 +102,7 @@ pub fn create(profile: &Jsonb) -> Result<Uuid> {
 /// Creates users, all or none; their tokens in the order of the profiles.
 pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
     if profiles.is_empty() {
-        return Ok(Vec::new());
+        return audit::admit("create_users").map(|()| Vec::new());
     }
     audit::operation("create_users", None, &record::TABLE, || {
         if profiles.len() > MAX_BULK {
@@ -132,7 +134,9 @@ pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
             let (row, position) = &rows[at];
             duplicate(&factory.kinds, &row.entry).at(position + 1)
         })?;
-        Ok(records.iter().map(|record| record.token).collect())
+        let tokens: Vec<_> = records.iter().map(|record| record.token).collect();
+        outbox::announce_all(Announcement::UserCreated, &tokens)?;
+        Ok(tokens)
     })
 }
 

@@ -1,38 +1,48 @@
 //! Forget-me: everything that can be opened goes, a tombstone stays.
 
+use bunker_core::names::SelfService;
 use bunker_core::profile::UserSchema;
 use pgrx::Uuid;
 
+use super::belongings;
 use super::reference::still_meant;
 use super::sealed::{open_tombstone, seal_tombstone};
-use super::{UserRef, open_record, stored_profile};
+use super::{Locked, UserRef, open_record, stored_profile};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
+use crate::outbox::{self, Announcement};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
+use crate::service::requests::{Wish, self_service};
 use crate::service::{digests, guard, schema};
 use crate::storage::record::{self, Record};
 use crate::storage::{lookup, record_version};
 
-/// Forgets a user. False when he was forgotten before.
-pub fn forget(kind: &str, value: &str) -> Result<bool> {
+/// Forgets a user. False when he was forgotten before; `None` if it waits for approval.
+pub fn forget(kind: &str, value: &str) -> Result<Option<bool>> {
     audit::operation("delete_user", Some(kind), &record::TABLE, || {
         lookup::lock_for_writing()?;
         let (token, entry, keys) = UserRef::resolve_existing(kind, value)?;
         let record = record::lock(&token)?.ok_or(Error::NoSuchUser)?;
         if record.forgotten {
-            return Ok(false);
+            return Ok(Some(false));
         }
         if !still_meant(&record, entry.as_ref()) {
             return Err(Error::NoSuchUser);
         }
+        if self_service::waits(SelfService::ForgetMe) {
+            self_service::file(&Locked { record, keys }, &Wish::ForgetMe)?;
+            return Ok(None);
+        }
         bury(&keys, &record)?;
-        Ok(true)
+        Ok(Some(true))
     })
 }
 
-fn bury(keys: &Keys, record: &Record) -> Result<()> {
+/// Turns a living user, whose row is locked, into a tombstone. To be done inside an operation that
+/// reports the changes of `bunker.record`, under the writers' lock on `lookup`.
+pub fn bury(keys: &Keys, record: &Record) -> Result<()> {
     let version = record.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
     // Before the record is opened: without the schema nobody knows what has to be preserved, and that
     // is no reason to lose it.
@@ -55,6 +65,7 @@ fn bury(keys: &Keys, record: &Record) -> Result<()> {
         None => None,
     };
     record_version::delete_all(&record.token)?;
+    belongings::erase(&record.token, &record.digests)?;
     record::forget(&Record {
         token: record.token,
         created_at: record.created_at,
@@ -64,7 +75,8 @@ fn bury(keys: &Keys, record: &Record) -> Result<()> {
         changed_by: audit::author(),
         digests: Vec::new(),
         sealed,
-    })
+    })?;
+    outbox::announce(Announcement::UserForgotten, &record.token)
 }
 
 /// The values that the schema wants preserved, as JSON text.

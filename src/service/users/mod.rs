@@ -1,5 +1,6 @@
 //! Users: create, find, change, forget.
 
+mod belongings;
 mod create;
 mod forget;
 mod read;
@@ -9,12 +10,14 @@ mod update;
 mod versions;
 
 pub use create::{create, create_many};
-pub use forget::{forget, tombstone};
-pub use read::{check_page, find_token, get, get_many, list, lookup};
-pub use reference::UserRef;
+pub use forget::{bury, forget, tombstone};
+pub use read::{
+    MAX_BULK_BYTES, check_page, current, find_owner, find_token, get, get_many, list, lookup,
+};
+pub use reference::{Locked, Owner, UserRef, lock};
 pub use sealed::{open_profile, open_record, seal_profile, stored_profile};
-pub use update::update;
-pub use versions::{version, versions};
+pub use update::{change, rehearse, update};
+pub use versions::{operation_of, version, versions};
 
 /// Bounds the rows of one page.
 pub const MAX_PAGE: i32 = 10_000;

@@ -1,11 +1,15 @@
 //! Finding users. These are the hot paths.
 
+use std::rc::Rc;
+
 use pgrx::Uuid;
+use zeroize::Zeroizing;
 
 use super::{MAX_PAGE, UserRef, open_profile};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc::MAX_BULK;
+use crate::identity;
 use crate::keyring::{self, Keys};
 use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
@@ -14,8 +18,8 @@ use crate::service::{digests, guard};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Summary, View};
 
-/// The most that one call may return: all of it is in memory at once, three times over.
-const MAX_BULK_BYTES: usize = 256 << 20;
+/// The most that one call may return, in bytes: all of it is in memory at once, three times over.
+pub const MAX_BULK_BYTES: usize = 256 << 20;
 
 /// The user as `{"token","profile","version","created_at","updated_at"}`.
 pub fn lookup(kind: &str, value: &str) -> Result<Option<Document>> {
@@ -55,7 +59,7 @@ pub fn get_many(tokens: &[Uuid]) -> Result<Vec<(Uuid, Document)>> {
         return Err(Error::TooMany("At most 100,000 tokens in one call."));
     }
     if tokens.is_empty() {
-        return Ok(Vec::new());
+        return audit::admit("get_users").map(|()| Vec::new());
     }
     audit::read("get_users", None, |access| {
         let keys = keyring::existing()?;
@@ -90,6 +94,7 @@ fn get_with(
     token: &Uuid,
     admit: impl Fn() -> Result<()>,
 ) -> Result<Option<Document>> {
+    identity::admit_owner(Some(token))?;
     record::view(snapshot, token, None, |view| {
         admit()?;
         open_view(snapshot, keys, token, None, &view).map(|profile| Document::profile(&profile))
@@ -121,6 +126,46 @@ pub fn list(after: Option<&Uuid>, max_rows: i32) -> Result<Vec<Summary>> {
     })
 }
 
+/// The user whom `(kind, value)` names, if he lives: for a read of what belongs to him.
+pub fn find_owner(
+    snapshot: &Snapshot,
+    kind: &str,
+    value: &str,
+) -> Result<Option<(Uuid, Rc<Keys>)>> {
+    let user = UserRef::resolve(snapshot, kind, value)?;
+    let lives = confirm(snapshot, &user)?;
+    Ok(user.target.zip(user.keys).filter(|_| lives).map(|(target, keys)| (target.token, keys)))
+}
+
+/// Whether a user who was found lives. What belongs to him knows his token only: that the blind index
+/// has led to the right user, his own record has to say.
+pub(super) fn confirm(snapshot: &Snapshot, user: &UserRef) -> Result<bool> {
+    let (Some(Target { token, place }), Some(keys)) = (user.target, &user.keys) else {
+        return Ok(false);
+    };
+    let Some(entry) = &user.entry else {
+        return record::exists(snapshot, &token);
+    };
+    let confirmed = record::view(snapshot, &token, place, |view| {
+        open_view(snapshot, keys, &token, Some(entry), &view).map(drop)
+    });
+    match confirmed.map_err(|error| error.of_user(token))? {
+        Some(()) => Ok(true),
+        None => Err(Error::Damaged("a lookup entry")),
+    }
+}
+
+/// The profile of a user, opened, if he lives. For use cases that read it on their own account, with
+/// an event and the bulk guard of their own.
+pub fn current(
+    snapshot: &Snapshot,
+    keys: &Keys,
+    token: &Uuid,
+) -> Result<Option<Zeroizing<String>>> {
+    record::view(snapshot, token, None, |view| open_view(snapshot, keys, token, None, &view))
+        .map_err(|error| error.of_user(*token))
+}
+
 /// A page size that makes sense.
 pub fn check_page(max_rows: i32) -> Result<i32> {
     if (1..=MAX_PAGE).contains(&max_rows) {
@@ -140,7 +185,7 @@ fn open_view(
     token: &Uuid,
     named_by: Option<&Entry>,
     view: &View<'_>,
-) -> Result<zeroize::Zeroizing<String>> {
+) -> Result<Zeroizing<String>> {
     let profile = open_profile(keys, token, view.version, view.digests, view.sealed)?;
     let agree = match named_by {
         Some(entry) => digests::contains(view.digests, entry),

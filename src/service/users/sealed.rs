@@ -1,6 +1,6 @@
-//! Sealing and opening profiles: which bytes are bound to which.
+//! Sealing and opening profiles.
 
-use bunker_core::crypto::{Binding, RandomPool};
+use bunker_core::crypto::RandomPool;
 use bunker_core::profile::{self, Limits};
 use pgrx::Uuid;
 use serde_json::Value;
@@ -8,17 +8,14 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::keyring::Keys;
+use crate::service::sealed::{Field, Place};
 use crate::storage::record::Record;
 
-/// Table and field of a living user's profile, and of its former versions: a version keeps its
-/// bytes when it moves from one table to the other.
-const PROFILE: &str = "record.profile";
-/// Table and field of a tombstone's preserved values.
-const TOMBSTONE: &str = "record.tombstone";
-
-fn binding<'a>(domain: &'a str, token: &'a Uuid, version: i32, extra: &'a [u8]) -> Binding<'a> {
-    Binding { domain, owner: token.as_bytes(), version: version.cast_unsigned(), extra }
-}
+/// A living user's profile, and its former versions: a version keeps its bytes when it moves from one
+/// table to the other.
+const PROFILE: Field = Field::new("record.profile");
+/// A tombstone's preserved values.
+const TOMBSTONE: Field = Field::new("record.tombstone");
 
 /// Seals a profile under a new data key.
 pub fn seal_profile(
@@ -29,8 +26,7 @@ pub fn seal_profile(
     profile: &str,
     pool: &mut RandomPool,
 ) -> Result<Vec<u8>> {
-    let binding = binding(PROFILE, token, version, digests);
-    Ok(keys.current_data_key()?.seal(&binding, profile.as_bytes(), pool)?)
+    PROFILE.seal(keys, &Place { owner: token, version, extra: digests }, profile, pool)
 }
 
 /// Opens a profile.
@@ -44,8 +40,7 @@ pub fn open_profile(
     digests: &[u8],
     sealed: &[u8],
 ) -> Result<Zeroizing<String>> {
-    let binding = binding(PROFILE, token, version, digests);
-    into_text(keys.data_key(sealed)?.open(&binding, sealed)?)
+    PROFILE.open(keys, &Place { owner: token, version, extra: digests }, sealed)
 }
 
 /// Opens the profile of a living user's record.
@@ -56,9 +51,7 @@ pub fn open_record(keys: &Keys, record: &Record) -> Result<Zeroizing<String>> {
 
 /// Seals the preserved values of a forgotten user.
 pub fn seal_tombstone(keys: &Keys, token: &Uuid, version: i32, values: &str) -> Result<Vec<u8>> {
-    let binding = binding(TOMBSTONE, token, version, &[]);
-    let mut pool = RandomPool::for_seals(1);
-    Ok(keys.current_data_key()?.seal(&binding, values.as_bytes(), &mut pool)?)
+    TOMBSTONE.seal_one(keys, &Place { owner: token, version, extra: &[] }, values)
 }
 
 /// Opens the preserved values of a forgotten user.
@@ -68,14 +61,7 @@ pub fn open_tombstone(
     version: i32,
     sealed: &[u8],
 ) -> Result<Zeroizing<String>> {
-    let binding = binding(TOMBSTONE, token, version, &[]);
-    into_text(keys.data_key(sealed)?.open(&binding, sealed)?)
-}
-
-fn into_text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>> {
-    String::from_utf8(std::mem::take(&mut *bytes))
-        .map(Zeroizing::new)
-        .map_err(|_| Error::Damaged("a stored record"))
+    TOMBSTONE.open(keys, &Place { owner: token, version, extra: &[] }, sealed)
 }
 
 /// Reads a profile that was stored, perhaps when other limits were in force.

@@ -6,49 +6,68 @@ use pgrx::Uuid;
 use serde_json::Value;
 
 use super::create::duplicate;
-use super::reference::still_meant;
-use super::{UserRef, open_record, seal_profile, stored_profile};
+use super::reference::lock;
+use super::{Locked, open_record, seal_profile, stored_profile};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc;
 use crate::keyring::Keys;
+use crate::outbox::{self, Announcement};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
 use crate::service::kinds::Kinds;
-use crate::service::{digests, guard, kinds, schema};
+use crate::service::requests::{Wish, self_service};
+use crate::service::{consent, digests, guard, kinds, schema};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record};
 use crate::storage::record_version;
 
-/// Applies a patch to a user's profile; the new version.
-pub fn update(kind: &str, value: &str, patch: &Jsonb, expected: Option<i32>) -> Result<i32> {
+/// Applies a patch to a user's profile; the new version, or `None` if the patch waits for approval.
+pub fn update(
+    kind: &str,
+    value: &str,
+    patch: &Jsonb,
+    expected: Option<i32>,
+) -> Result<Option<i32>> {
     audit::operation("update_user", Some(kind), &record::TABLE, || {
-        lookup::lock_for_writing()?;
-        let (token, entry, keys) = UserRef::resolve_existing(kind, value)?;
-        let record = record::lock(&token)?
-            .filter(|record| !record.forgotten && still_meant(record, entry.as_ref()))
-            .ok_or(Error::NoSuchUser)?;
-        if expected.is_some_and(|version| version != record.version) {
+        let user = lock(kind, value)?;
+        if expected.is_some_and(|version| version != user.record.version) {
             return Err(Error::VersionConflict);
         }
-        let (old, new) = patched(&keys, &record, patch)?;
-        check(&old, &new)?;
-        store(&keys, record, &new)
+        let patch = profile::parse_patch(patch.as_str(), &guc::limits())?;
+        let (old, new) = patched(&user, &patch)?;
+        if self_service::profile_waits(&old, &new)? {
+            self_service::file(&user, &Wish::ChangeProfile(patch))?;
+            return Ok(None);
+        }
+        store(user, &new).map(Some)
     })
 }
 
-/// The profile before and after the patch.
-fn patched(keys: &Keys, record: &Record, patch: &Jsonb) -> Result<(Value, Value)> {
-    let limits = guc::limits();
-    let text = open_record(keys, record)?;
+/// Applies a patch to the profile of a user who is locked; the new version.
+pub fn change(user: Locked, patch: &Value) -> Result<i32> {
+    let (_, new) = patched(&user, patch)?;
+    store(user, &new)
+}
+
+/// Checks that a patch could be applied to the profile of a user who is locked. Whether somebody else
+/// has a lookup value that it sets is not looked at.
+pub fn rehearse(user: &Locked, patch: &Value) -> Result<()> {
+    let (_, new) = patched(user, patch)?;
+    kinds::all()?.entries(user.keys.index(), &new).map(drop)
+}
+
+/// The profile before and after the patch, which the schema allows.
+fn patched(user: &Locked, patch: &Value) -> Result<(Value, Value)> {
+    let text = open_record(&user.keys, &user.record)?;
     // A profile that was taken under a higher limit must still be changeable, say into a smaller.
     let old = stored_profile(&text)?;
-    let patch = profile::parse_patch(patch.as_str(), &limits)?;
-    if profile::tests_values(&patch) {
+    if profile::tests_values(patch) {
         // Its success or failure tells a value to whoever guesses it: that counts as reading it.
         guard::admit(1)?;
     }
-    let new = profile::apply(&old, &patch, &limits)?;
+    let new = profile::apply(&old, patch, &guc::limits())?;
+    check(&old, &new)?;
     Ok((old, new))
 }
 
@@ -63,16 +82,17 @@ fn check(old: &Value, new: &Value) -> Result<()> {
     }
 }
 
-fn store(keys: &Keys, old: Record, profile: &Value) -> Result<i32> {
+fn store(user: Locked, profile: &Value) -> Result<i32> {
+    let Locked { record: old, keys } = user;
     let kinds = kinds::all()?;
     let entries = kinds.entries(keys.index(), profile)?;
-    reindex(&kinds, &old.token, &digests::decode(&old.digests)?, &entries)?;
+    reindex(&keys, &kinds, &old.token, &digests::decode(&old.digests)?, &entries)?;
     record_version::insert(&old)?;
     let version = old.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
     let digests = digests::encode(&entries);
     let text = Jsonb::canonical(profile.to_string());
     let sealed = seal_profile(
-        keys,
+        &keys,
         &old.token,
         version,
         &digests,
@@ -88,17 +108,19 @@ fn store(keys: &Keys, old: Record, profile: &Value) -> Result<i32> {
         ..old
     };
     record::update(&new)?;
+    outbox::announce(Announcement::UserChanged, &new.token)?;
     Ok(version)
 }
 
 /// Brings the blind index from the old entries to the new ones.
-fn reindex(kinds: &Kinds, token: &Uuid, old: &[Entry], new: &[Entry]) -> Result<()> {
+fn reindex(keys: &Keys, kinds: &Kinds, token: &Uuid, old: &[Entry], new: &[Entry]) -> Result<()> {
     let gone: Vec<_> = old.iter().filter(|entry| !new.contains(entry)).copied().collect();
     let added: Vec<_> = new
         .iter()
         .filter(|entry| !old.contains(entry))
         .map(|&entry| lookup::Row { entry, target: Target { token: *token, place: None } })
         .collect();
+    consent::release(keys, token, &gone)?;
     if lookup::delete(token, &gone)? != gone.len() {
         return Err(Error::Damaged("a lookup entry"));
     }

@@ -43,9 +43,14 @@ pub fn versions(kind: &str, value: &str) -> Result<Vec<Version>> {
             version,
             changed_at,
             changed_by,
-            operation: if version == 1 { "create" } else { "update" },
+            operation: operation_of(version),
         })
         .collect())
+}
+
+/// How a version was made.
+pub fn operation_of(version: i32) -> &'static str {
+    if version == 1 { "create" } else { "update" }
 }
 
 /// The profile as it was in a version.

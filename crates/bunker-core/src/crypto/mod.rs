@@ -7,6 +7,7 @@
 //! | [`master`] | the master key, and the keyring entries it opens |
 //! | [`envelope`] | sealed records: a wrapped data key, a key commitment, a ciphertext |
 //! | [`blind_index`] | lookup digests |
+//! | [`token_key`] | MACs of access tokens and login codes |
 //!
 //! Keys and expanded keys are wiped when they are dropped. What is not: the copies that the HMAC crate
 //! makes on the stack while it pads a key or expands HKDF output, and registers.
@@ -24,6 +25,7 @@ pub mod master;
 pub mod random;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod token_key;
 
 pub use blind_index::IndexKey;
 pub use envelope::{Binding, WrappingKey};
@@ -32,6 +34,7 @@ pub use error::{
 };
 pub use master::{EntryId, MasterKey, Purpose};
 pub use random::RandomPool;
+pub use token_key::TokenKey;
 
 /// The first byte of every stored format, and the only one this version reads and writes.
 pub(crate) const FORMAT: u8 = 1;

@@ -89,7 +89,7 @@ fn unescape(token: &str) -> Result<Box<str>, PointerError> {
 }
 
 /// An array index: digits, without a sign and without leading zeros (RFC 6901, section 4).
-fn array_index(token: &str) -> Option<usize> {
+pub(super) fn array_index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with(['0', '+']);
     if canonical { token.parse().ok() } else { None }
 }

@@ -8,6 +8,7 @@ mod annotations;
 mod change;
 mod cost;
 mod equality;
+mod field;
 mod graph;
 mod graph_builder;
 mod limits;
@@ -23,6 +24,7 @@ use serde::Deserialize as _;
 use serde_json::{Deserializer, Value};
 
 pub use equality::same_json;
+pub use field::{Field, FieldError};
 pub use limits::{Limits, check_text};
 pub use location::SchemaLocation;
 pub use lookup::{Pointer, PointerError, value_at};

@@ -1,0 +1,7 @@
+//! Accesses over time, as a picture.
+
+mod bins;
+mod figure;
+mod step;
+
+pub use figure::figure;

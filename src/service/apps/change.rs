@@ -1,0 +1,135 @@
+//! Storing, patching and deleting app data.
+
+use bunker_core::names::SelfService;
+
+use super::{TABLE, check_name, open, seal};
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::time;
+use crate::service::documents;
+use crate::service::requests::{Wish, self_service};
+use crate::service::users::Owner;
+use crate::storage::app_data::{self as table, AppData};
+use crate::storage::{app_data_version, lookup};
+
+/// Stores what an app keeps of a user, in place of what it had; the version, or `None` if it
+/// waits for approval.
+pub fn set(kind: &str, value: &str, app: &str, data: &Jsonb) -> Result<Option<i32>> {
+    audit::operation("set_app", Some(kind), TABLE, || {
+        check_name(app)?;
+        if self_service::waits(SelfService::ChangeAppData(app)) {
+            self_service::file_for(kind, value, &Wish::set_app_data(app, data)?)?;
+            return Ok(None);
+        }
+        let owner = hold(kind, value)?;
+        put(&owner, app, data).map(Some)
+    })
+}
+
+/// Applies a patch to what an app keeps of a user; the new version, or `None` if it waits for
+/// approval.
+pub fn update(kind: &str, value: &str, app: &str, patch: &Jsonb) -> Result<Option<i32>> {
+    audit::operation("update_app", Some(kind), TABLE, || {
+        check_name(app)?;
+        if self_service::waits(SelfService::ChangeAppData(app)) {
+            self_service::file_for(kind, value, &Wish::update_app_data(app, patch)?)?;
+            return Ok(None);
+        }
+        let owner = hold(kind, value)?;
+        change(&owner, app, patch).map(Some)
+    })
+}
+
+/// Deletes what an app keeps of a user, with its former versions; false when there is nothing, `None`
+/// if it waits for approval.
+pub fn delete(kind: &str, value: &str, app: &str) -> Result<Option<bool>> {
+    audit::operation("delete_app", Some(kind), TABLE, || {
+        check_name(app)?;
+        if self_service::waits(SelfService::ChangeAppData(app)) {
+            self_service::file_for(kind, value, &Wish::delete_app_data(app))?;
+            return Ok(None);
+        }
+        let owner = hold(kind, value)?;
+        remove(&owner, app).map(Some)
+    })
+}
+
+/// The user whose app data change.
+fn hold(kind: &str, value: &str) -> Result<Owner> {
+    lookup::lock_for_writing()?;
+    Owner::hold(kind, value)
+}
+
+// What follows is done inside an operation of the caller's on [`TABLE`].
+
+/// Stores what an app keeps of `owner`, in place of what it had; the version.
+///
+/// # Errors
+/// As [`documents::check`].
+pub fn put(owner: &Owner, app: &str, data: &Jsonb) -> Result<i32> {
+    documents::check(data)?;
+    // Whoever finds no row may still be the second to add it, and then finds that of the first.
+    for _ in 0..2 {
+        if let Some(old) = table::lock(&owner.token, app)? {
+            return next_version(owner, old, Some(data));
+        }
+        if add(owner, app, data)? {
+            return Ok(1);
+        }
+    }
+    Err(Error::Outdated("the app data come and go"))
+}
+
+/// Applies a patch to what an app keeps of `owner`; the new version.
+///
+/// # Errors
+/// The app keeps nothing of him; as [`documents::patched`]. Nothing was changed then.
+pub fn change(owner: &Owner, app: &str, patch: &Jsonb) -> Result<i32> {
+    let nothing = || Error::NotThere("app data");
+    let old = table::lock(&owner.token, app)?.ok_or_else(nothing)?;
+    let sealed = old.sealed.as_deref().ok_or_else(nothing)?;
+    let text = open(&owner.keys, &owner.token, app, old.version, sealed)
+        .map_err(|error| error.of_user(owner.token))?;
+    let new = documents::patched(&text, patch)?;
+    next_version(owner, old, Some(&new))
+}
+
+/// Deletes what an app keeps of `owner`, with its former versions; false when there is nothing.
+pub fn remove(owner: &Owner, app: &str) -> Result<bool> {
+    let Some(old) = table::lock(&owner.token, app)?.filter(|old| old.sealed.is_some()) else {
+        return Ok(false);
+    };
+    app_data_version::delete(&owner.token, app)?;
+    next_version(owner, old, None)?;
+    Ok(true)
+}
+
+/// False when somebody else was quicker.
+fn add(owner: &Owner, app: &str, data: &Jsonb) -> Result<bool> {
+    let now = time::transaction_start();
+    table::insert(&AppData {
+        token: owner.token,
+        app: app.to_owned(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        changed_by: audit::author(),
+        sealed: Some(seal(&owner.keys, &owner.token, app, 1, data.as_str())?),
+    })
+}
+
+/// Puts data, or nothing, in the place of a version; the new version's number.
+fn next_version(owner: &Owner, old: AppData, data: Option<&Jsonb>) -> Result<i32> {
+    let version = old.version.checked_add(1).ok_or(Error::Internal("too many versions"))?;
+    let sealed = match data {
+        Some(data) => {
+            app_data_version::insert(&old)?;
+            Some(seal(&owner.keys, &owner.token, &old.app, version, data.as_str())?)
+        }
+        None => None,
+    };
+    let updated_at = time::transaction_start();
+    table::update(&AppData { version, updated_at, changed_by: audit::author(), sealed, ..old })?;
+    Ok(version)
+}

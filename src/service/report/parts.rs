@@ -1,0 +1,211 @@
+//! The parts of a report, each as `bunker_core::report` shows it.
+
+use std::rc::Rc;
+
+use pgrx::Uuid;
+use serde_json::{Map, Value, json};
+
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::keyring::Keys;
+use crate::pg::scan::Snapshot;
+use crate::pg::{session as backend, time};
+use crate::service::consent::{activities as registry, agreements as consents, bases};
+use crate::service::users::{self, open_profile, stored_profile};
+use crate::service::{apps as app_data, requests as wishes, sessions as logins, shares as records};
+use crate::storage::{self, expiration as expiries, record, record_version};
+
+/// Rows that are read at a time.
+const PAGE: i32 = 1_000;
+
+/// Whose report it is, and what opens it.
+pub struct Holder {
+    /// The user's token.
+    pub token: Uuid,
+    /// The opened keyring.
+    pub keys: Rc<Keys>,
+    /// When the report is made.
+    pub now: i64,
+}
+
+/// Token, times and version.
+pub fn user(snapshot: &Snapshot, holder: &Holder) -> Result<Value> {
+    let found = record::view(snapshot, &holder.token, None, |view| {
+        Ok(json!({
+            "token": hyphenated(&holder.token),
+            "created_at": time::to_json(view.created_at),
+            "updated_at": time::to_json(view.updated_at),
+            "version": view.version,
+        }))
+    })?;
+    found.ok_or(Error::NoSuchUser)
+}
+
+/// The profile as it is now.
+pub fn profile(snapshot: &Snapshot, holder: &Holder) -> Result<Value> {
+    let text = users::current(snapshot, &holder.keys, &holder.token)?;
+    stored_profile(&text.ok_or(Error::NoSuchUser)?)
+}
+
+/// All versions of the profile, oldest first.
+pub fn versions(holder: &Holder) -> Result<Vec<Value>> {
+    let mut versions = Vec::new();
+    for (version, changed_at, changed_by) in record_version::all(&holder.token)? {
+        backend::check_for_interrupts();
+        let Some(found) = record_version::find(&holder.token, version)? else {
+            continue;
+        };
+        let profile =
+            open_profile(&holder.keys, &holder.token, version, &found.digests, &found.sealed)?;
+        versions.push(json!({
+            "version": version,
+            "changed_at": time::to_json(changed_at),
+            "changed_by": changed_by,
+            "operation": users::operation_of(version),
+            "profile": stored_profile(&profile)?,
+        }));
+    }
+    Ok(versions)
+}
+
+/// What apps keep of him.
+pub fn apps(holder: &Holder) -> Result<Vec<Value>> {
+    let found = storage::app_data::of_user(&holder.token)?;
+    found
+        .into_iter()
+        .map(|row| {
+            let text = app_data::open_row(&holder.keys, &row)?;
+            Ok(json!({
+                "app": row.app,
+                "version": row.version,
+                "created_at": time::to_json(row.created_at),
+                "updated_at": time::to_json(row.updated_at),
+                "data": stored_profile(&text)?,
+            }))
+        })
+        .collect()
+}
+
+/// His sessions that live.
+pub fn sessions(holder: &Holder) -> Result<Vec<Value>> {
+    in_pages(
+        |after| storage::session::page(&holder.token, holder.now, after, PAGE),
+        |row| row.id,
+        |row| {
+            Ok(json!({
+                "session": hyphenated(&row.id),
+                "created_at": time::to_json(row.created_at),
+                "expires_at": time::to_json(row.expires_at),
+                "data": stored_profile(&logins::open(&holder.keys, row)?)?,
+            }))
+        },
+    )
+}
+
+/// What of him is shared, and with whom.
+pub fn shares(holder: &Holder) -> Result<Vec<Value>> {
+    in_pages(
+        |after| records::of_user(&holder.keys, &holder.token, after, PAGE),
+        |(share, _)| share.id,
+        |(share, terms)| {
+            Ok(json!({
+                "record": hyphenated(&share.id),
+                "created_at": time::to_json(share.created_at),
+                "expires_at": time::to_json(share.expires_at),
+                "partner": terms.partner,
+                "fields": terms.fields,
+                "app": terms.app,
+                "session": terms.session.as_ref().map(hyphenated),
+            }))
+        },
+    )
+}
+
+/// What he has agreed to, each with the text of its legal basis.
+pub fn agreements(snapshot: &Snapshot, holder: &Holder) -> Result<Vec<Value>> {
+    let digests = record::digests(snapshot, &holder.token)?.ok_or(Error::NoSuchUser)?;
+    let bases = bases::all()?;
+    let found = consents::of_owner(&holder.keys, &holder.token, &digests)?;
+    found
+        .iter()
+        .map(|agreement| {
+            let mut described = agreement.describe(holder.now)?;
+            let basis = bases.iter().find(|basis| basis.brief() == agreement.brief());
+            let basis = basis.map(|basis| Value::Object(basis.describe()));
+            described.insert("legal_basis".to_owned(), json!(basis));
+            Ok(Value::Object(described))
+        })
+        .collect()
+}
+
+/// The processing activities that rest on what he has agreed to.
+pub fn activities(agreements: &[Value]) -> Result<Vec<Value>> {
+    let agreed = |brief: &String| agreements.iter().any(|a| a["brief"] == brief.as_str());
+    let resting = registry::all()?.into_iter().filter(|a| a.legal_bases().iter().any(agreed));
+    Ok(resting.map(|activity| Value::Object(activity.describe())).collect())
+}
+
+/// What he has asked for.
+pub fn requests(holder: &Holder) -> Result<Vec<Value>> {
+    let mut requests = wishes::of_owner(&holder.keys, &holder.token)?;
+    // What is there now the report has already, and what was there the versions have.
+    for request in requests.iter_mut().filter_map(Value::as_object_mut) {
+        request.remove("token");
+        request.remove("original");
+    }
+    Ok(requests)
+}
+
+/// Whether and when he is to be forgotten. Not the token by which that is decided: reports are printed
+/// and passed on.
+pub fn expiration(holder: &Holder) -> Result<Option<Value>> {
+    let found = expiries::find(&holder.token)?;
+    Ok(found.map(
+        |found| json!({ "status": found.status, "expires_at": time::to_json(found.expires_at) }),
+    ))
+}
+
+/// Who has accessed what and when, newest first.
+pub fn accesses(holder: &Holder) -> Result<Vec<Value>> {
+    let mut accesses = Vec::new();
+    let mut before = None;
+    loop {
+        backend::check_for_interrupts();
+        let page = audit::of_user(&holder.token, before, PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(accesses);
+        };
+        before = Some(last.id);
+        accesses.extend(page.iter().map(|event| {
+            let mut described: Map<String, Value> = audit::describe(event);
+            described.insert("id".to_owned(), json!(event.id));
+            described.remove("token");
+            Value::Object(described)
+        }));
+    }
+}
+
+/// Goes through what belongs to a user by uuid.
+fn in_pages<T>(
+    fetch: impl Fn(Option<&Uuid>) -> Result<Vec<T>>,
+    name: fn(&T) -> Uuid,
+    describe: impl Fn(&T) -> Result<Value>,
+) -> Result<Vec<Value>> {
+    let mut described = Vec::new();
+    let mut after = None;
+    loop {
+        backend::check_for_interrupts();
+        let page = fetch(after.as_ref())?;
+        let Some(last) = page.last() else {
+            return Ok(described);
+        };
+        after = Some(name(last));
+        for row in &page {
+            described.push(describe(row)?);
+        }
+    }
+}
+
+fn hyphenated(token: &Uuid) -> String {
+    uuid::Uuid::from_bytes(*token.as_bytes()).to_string()
+}

@@ -1,0 +1,85 @@
+//! Shared records: parts of what is kept of a user, for a partner to read, for a time.
+//!
+//! A share holds no value: it is read as it is at that time, and gives nothing once the user, his app
+//! data or his session are gone.
+
+mod read;
+mod terms;
+
+use bunker_core::calendar::Interval;
+use pgrx::Uuid;
+
+use super::users::Owner;
+use super::{ids, lifetime, sessions};
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::guc;
+use crate::identity;
+use crate::keyring;
+use crate::pg::scan::Snapshot;
+use crate::pg::time;
+use crate::storage::mortal::Mortal;
+use crate::storage::share as table;
+use crate::storage::{app_data, lookup};
+
+pub use read::{get, of_user};
+pub use terms::Terms;
+
+const SETTING: &str = "databunker.max_share_retention";
+
+/// Shares what `terms` say of a user; the share's uuid. Without `ttl` it lives as long as it may.
+pub fn create(
+    kind: &str,
+    value: &str,
+    terms: impl FnOnce() -> Result<Terms>,
+    ttl: Option<Interval>,
+) -> Result<Uuid> {
+    audit::operation("share", Some(kind), &table::TABLE, || {
+        let terms = terms()?;
+        lookup::lock_for_writing()?;
+        let owner = Owner::hold(kind, value)?;
+        require_source(&owner.token, &terms)?;
+        let now = time::now();
+        let mut share = Mortal {
+            id: ids::random()?,
+            token: owner.token,
+            created_at: now,
+            expires_at: lifetime::ends_at(ttl, guc::max_share_retention()?, SETTING, now)?,
+            sealed: Vec::new(),
+        };
+        share.sealed = terms.seal(&owner.keys, &share)?;
+        table::insert(&share)?;
+        Ok(share.id)
+    })
+}
+
+/// What is to be shared has to be there, and be the user's own.
+fn require_source(token: &Uuid, terms: &Terms) -> Result<()> {
+    match (&terms.app, &terms.session) {
+        (Some(app), _) if app_data::find(token, app)?.is_none() => Err(Error::NotThere("app data")),
+        (_, Some(session))
+            if sessions::find_living(&Snapshot::of_caller(), token, session)?.is_none() =>
+        {
+            Err(Error::NotThere("session"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends a share; false when it had ended already.
+pub fn revoke(record: &Uuid) -> Result<bool> {
+    audit::operation("revoke_share", None, &table::TABLE, || {
+        keyring::existing()?;
+        let found = table::lock(record)?;
+        identity::admit_owner(found.as_ref().map(|found| &found.token))?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        table::delete(record)?;
+        Ok(lives(&found))
+    })
+}
+
+fn lives(share: &Mortal) -> bool {
+    share.expires_at > time::now()
+}
