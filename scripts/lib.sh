@@ -3,6 +3,8 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
+# Set but empty is a mistake of a caller's: the system's PostgreSQL is not what he meant.
+[ -n "${PG_CONFIG-pg_config}" ] || { echo 'error: PG_CONFIG is empty' >&2; exit 1; }
 : "${PG_CONFIG:=pg_config}"
 export PG_CONFIG
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"

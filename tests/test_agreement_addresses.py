@@ -20,6 +20,7 @@ from consent import (
 from harness.blocking import await_blocked
 from harness.crowd import all_at_once
 from harness.events import events_of
+from harness.outbox import happened
 from harness.vault import call, create, find, forget, update
 
 ADDRESS = "ann@example.com"
@@ -141,6 +142,42 @@ def test_the_join_is_an_event_of_the_user(app_conn, conn):
     withdraw(app_conn, "login", "ann")
     assert len(events_of(conn, token, "join_agreement")) == 1
     assert len(events_of(conn, token, "update_user")) == 1
+
+
+@pytest.mark.parametrize("end", ["bunker_revoke_agreements", "bunker_delete_legal_basis"])
+def test_the_end_of_one_that_has_not_joined_yet_is_told_of_its_user(app_conn, dpo_conn, conn, end):
+    accept(app_conn, "email", ADDRESS)
+    accept(app_conn, "email", "nobody@example.com")
+    token = create(app_conn, ANN)
+    before = happened(dpo_conn)
+    assert call(dpo_conn, end, NEWS) in (2, True)
+    assert status(app_conn, "login", "ann") == "revoked"
+    assert happened(dpo_conn)[len(before):] == [("consent_changed", token)]
+    (event,) = events_of(conn, token, "revoke_agreements")
+    assert (event["app"], event["message"]) == (NEWS, "revoked")
+    others = conn.execute("SELECT count(*) FROM bunker.audit"
+                          " WHERE action = 'revoke_agreements' AND token IS NULL").fetchone()
+    assert others == (1,)
+
+
+def test_the_expiry_of_one_that_has_not_joined_yet_is_told_of_its_user(app_conn, dpo_conn, conn):
+    accept(app_conn, "email", ADDRESS, expiration="300 milliseconds")
+    token = create(app_conn, ANN)
+    conn.execute("SELECT pg_sleep(0.4)")
+    call(dpo_conn, "bunker_maintain")
+    assert ("consent_changed", token) in happened(dpo_conn)
+    (event,) = events_of(conn, token, "expire_agreement")
+    assert (event["app"], event["message"]) == (NEWS, "expired")
+
+
+def test_an_address_that_brings_agreements_changes_consent(app_conn, dpo_conn):
+    token = create(app_conn, {"login": "ann"})
+    accept(app_conn, "email", ADDRESS)
+    before = happened(dpo_conn)
+    update(app_conn, "login", "ann", {"email": ADDRESS})
+    update(app_conn, "login", "ann", {"phone": ANN["phone"]})
+    assert sorted(happened(dpo_conn)[len(before):]) == [
+        ("consent_changed", token), ("user_changed", token), ("user_changed", token)]
 
 
 def test_forgetting_takes_what_stands_under_his_addresses(app_conn, conn):

@@ -137,6 +137,38 @@ def test_filing_again_takes_in_what_has_changed_since(app_conn, dpo_conn, raises
     assert call(app_conn, "bunker_get_user", ann) == ANN | MOVE | {"n": 1}
 
 
+def test_a_patch_that_would_do_something_else_by_now_is_another_request(conn, app_conn, dpo_conn, raises):
+    """An officer has read that the limit becomes 5; whoever filed must not make it a million under him."""
+    call(conn, "bunker_set_user_schema", {"properties": {"limit": {"admin": True}}})
+    token = create(app_conn, {"login": "eve", "wish": 5})
+    copy = [{"op": "copy", "from": "/wish", "path": "/limit"}]
+    read = file(app_conn, "eve", PROFILE, copy)
+    assert file(app_conn, "eve", PROFILE, copy) == read
+    update(app_conn, "login", "eve", {"wish": 1_000_000})
+    assert file(dpo_conn, "eve", PROFILE, copy) == read
+    with raises("40001"):
+        approve(dpo_conn, read)
+    anew = file(app_conn, "eve", PROFILE, copy)
+    assert anew != read
+    assert approve(dpo_conn, read) is False
+    assert "limit" not in call(app_conn, "bunker_get_user", token)
+    assert show(dpo_conn, read)["reason"] == "filed anew"
+    assert statuses(app_conn, "login", "eve") == ["cancelled", "open"]
+    assert show(dpo_conn, anew)["original"]["wish"] == 1_000_000
+    assert approve(dpo_conn, anew) is True
+    assert [event["action"] for event in events_of(conn, token, "request", "cancel_request")] == [
+        "request", "request", "request", "cancel_request", "request"]
+
+
+def test_filing_anew_needs_no_room_for_another_request(app_conn, raises, ann):
+    patches = [[{"op": "add", "path": "/n", "value": n}] for n in range(100)]
+    first = [file(app_conn, "ann", PROFILE, patch) for patch in patches][0]
+    update(app_conn, "login", "ann", {"x": 1})
+    assert file(app_conn, "ann", PROFILE, patches[0]) != first
+    with raises("54000"):
+        file(app_conn, "ann", "forget-me")
+
+
 @pytest.mark.parametrize("level", ["READ_COMMITTED", "SERIALIZABLE"])
 def test_the_same_request_at_once_is_filed_once(cluster, db, conn, ann, level):
     works = [lambda c: file(c, "ann", PROFILE, MOVE)] * 16

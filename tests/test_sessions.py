@@ -176,6 +176,7 @@ def test_an_expired_session_is_gone_whether_or_not_it_was_purged(conn, app_conn,
         assert [row[0] for row in listed(app_conn)] == [lasting]
     assert conn.execute("SELECT count(*) FROM bunker.session").fetchone() == (2,)
     assert end(app_conn, short) is False
+    assert call(conn, "bunker_maintain")["sessions_removed"] == 1
     assert conn.execute("SELECT count(*) FROM bunker.session").fetchone() == (1,)
 
 

@@ -189,6 +189,7 @@ def test_an_expired_share_looks_like_an_unknown_one(conn, app_conn, user):
     assert shared(app_conn, record) is shared(app_conn, uuid4()) is None
     assert conn.execute("SELECT count(*) FROM bunker.share").fetchone() == (1,)
     assert revoke(app_conn, record) is revoke(app_conn, uuid4()) is False
+    assert call(conn, "bunker_maintain")["shares_removed"] == 1
     assert conn.execute("SELECT count(*) FROM bunker.share").fetchone() == (0,)
 
 

@@ -9,6 +9,7 @@ use super::delivery;
 use crate::error::{Error, Status};
 use crate::guc;
 use crate::storage::audit::Event;
+use crate::storage::lookup_kind;
 
 /// A call that has been begun. It leaves an event when it fails, also when PostgreSQL ends it: by a
 /// lock's timeout, a full disk, a cancel.
@@ -39,7 +40,9 @@ impl Attempt {
     pub fn fail(mut self, kind: Option<&str>, token: Option<Uuid>, error: &Error) {
         self.done = true;
         delivery::deliver_failure(Event {
-            kind: kind.filter(|_| error.is_about_known_kind()).map(str::to_owned),
+            kind: kind
+                .filter(|kind| error.is_about_known_kind() || lookup_kind::is_built_in(kind))
+                .map(str::to_owned),
             token,
             ..self.event(error.status(), error.message())
         });

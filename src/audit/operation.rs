@@ -13,7 +13,7 @@ use pgrx::pg_sys::Oid;
 
 use super::attempt::Attempt;
 use super::{actor, written};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::guc;
 use crate::identity;
 use crate::pg::relation::TableRef;
@@ -29,6 +29,8 @@ pub struct Operation {
     reports: &'static TableRef,
     /// What the events say besides.
     message: Option<Cow<'static, str>>,
+    /// About whom the events are whose rows name no user.
+    about: Option<Uuid>,
     pending: Vec<Event>,
 }
 
@@ -37,6 +39,7 @@ impl Operation {
         Event {
             kind: self.kind.clone(),
             message: self.message.clone(),
+            token: self.about,
             ..event(self.action, &self.actor)
         }
     }
@@ -78,6 +81,7 @@ pub fn operation<R>(
             actor: Rc::clone(attempt.actor()),
             reports,
             message: None,
+            about: None,
             pending: Vec::new(),
         },
         || identity::admit(action).and_then(|()| work()),
@@ -99,8 +103,15 @@ pub fn consequence<R>(
     // While our own statements run, the current role is the tables' owner.
     let outer = CURRENT.with_borrow(|outer| outer.as_ref().map(|outer| Rc::clone(&outer.actor)));
     let actor = outer.unwrap_or_else(actor::current);
-    let operation =
-        Operation { action, kind: None, actor, reports, message: None, pending: Vec::new() };
+    let operation = Operation {
+        action,
+        kind: None,
+        actor,
+        reports,
+        message: None,
+        about: None,
+        pending: Vec::new(),
+    };
     perform(operation, work)
 }
 
@@ -114,6 +125,16 @@ pub fn remark(message: impl Into<Cow<'static, str>>) {
     });
 }
 
+/// Has the events of all rows that the running operation changes from now on, and that name no user, be
+/// about this one; `None` for nobody.
+pub fn about(token: Option<Uuid>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(operation) = current {
+            operation.about = token;
+        }
+    });
+}
+
 /// Adds an event to the running operation that no row of its table makes: of what it did elsewhere, or
 /// did not need to do. `subject` is as in [`Changed`].
 pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static, str>>) {
@@ -123,6 +144,20 @@ pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static,
             event.token = token.copied();
             event.app = Some(subject.to_owned());
             event.message = Some(message.into());
+            operation.pending.push(event);
+        }
+    });
+}
+
+/// Adds an event to the running operation that what it was to end, of a user perhaps and by a name
+/// perhaps, is not there.
+pub fn nothing_found(token: Option<&Uuid>, subject: Option<&str>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(operation) = current {
+            let mut event = operation.event();
+            event.status = Cow::Borrowed(Status::NotFound.as_str());
+            event.token = token.copied();
+            event.app = subject.map(str::to_owned);
             operation.pending.push(event);
         }
     });
@@ -147,6 +182,7 @@ pub fn unreported<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
         actor: actor::current(),
         reports: &table::TABLE,
         message: None,
+        about: None,
         pending: Vec::new(),
     };
     let _scope = Scope { outer: CURRENT.replace(Some(upkeep)) };
@@ -195,7 +231,7 @@ pub struct Changed<'a> {
 
 impl Changed<'_> {
     fn complete(&self, event: &mut Event) {
-        event.token = self.token;
+        event.token = self.token.or(event.token);
         event.app.clone_from(&self.subject);
         event.version = self.version;
     }

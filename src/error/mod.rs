@@ -194,10 +194,26 @@ impl Error {
         }
     }
 
-    /// Whether the lookup kind that the caller named exists. One that does not may be anything, a
-    /// value in the wrong place perhaps, and is not to be repeated.
+    /// Whether the lookup kind that the caller named exists, because the error can only come once it
+    /// was looked up. One that does not may be anything, a value in the wrong place perhaps, and is
+    /// not to be repeated.
     pub fn is_about_known_kind(&self) -> bool {
-        !matches!(self, Self::UnknownKind | Self::BadArgument(..))
+        match self {
+            Self::BadValue(_)
+            | Self::MalformedToken
+            | Self::Duplicate(_)
+            | Self::SchemaViolation(_)
+            | Self::LockedChange(_)
+            | Self::VersionConflict
+            | Self::NoSuchUser
+            | Self::BulkGuard
+            | Self::RateLimited(_)
+            | Self::NotYours(_)
+            | Self::WrongCode(_)
+            | Self::OfUser(..) => true,
+            Self::Element(_, inner) => inner.is_about_known_kind(),
+            _ => false,
+        }
     }
 
     /// Raises the error in PostgreSQL; the transaction is over.

@@ -25,6 +25,8 @@ use crate::storage::record;
 const PREFIX: &str = "dbat_";
 const ID_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
+/// As what a user who has logged in stands where applications stand by the names of their tokens.
+pub const USER: &str = "user";
 /// The longest name of an access token, in bytes.
 const MAX_NAME: usize = 63;
 
@@ -143,9 +145,16 @@ pub fn create_for_user(keys: &Keys, token: Uuid, expires_at: i64) -> Result<Stri
 /// Takes an access token back: an application's by its name, those of a user by his token, as
 /// [`authenticate`] tells who that is. False when there is none.
 pub fn revoke(name: &str) -> Result<bool> {
-    audit::operation("revoke_access_token", None, &table::TABLE, || match user_named(name) {
-        Some(user) => table::delete_of(&user),
-        None => table::delete(name),
+    audit::operation("revoke_access_token", None, &table::TABLE, || {
+        let user = user_named(name);
+        let revoked = match &user {
+            Some(user) => table::delete_of(user)?,
+            None => table::delete(name)?,
+        };
+        if !revoked {
+            audit::nothing_found(user.as_ref(), None);
+        }
+        Ok(revoked)
     })
 }
 
@@ -234,12 +243,14 @@ fn too_many() -> Error {
 fn check_name(name: &str) -> Result<()> {
     let well_formed =
         !name.trim().is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
-    // What bunker_authenticate tells of an application must not look like a user.
-    if well_formed && user_named(name).is_none() {
+    // Neither what bunker_authenticate tells of an application nor what a request does must look like
+    // a user.
+    let is_user = user_named(name).is_some() || name.trim().eq_ignore_ascii_case(USER);
+    if well_formed && !is_user {
         return Ok(());
     }
     Err(Error::BadArgument(
         "the name of an access token is not usable",
-        "Use 1 to 63 bytes of text without control characters that is no uuid.",
+        "Use 1 to 63 bytes of text without control characters; no uuid, nor \"user\".",
     ))
 }

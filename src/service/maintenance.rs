@@ -85,8 +85,9 @@ fn sweep(
     Ok(removed)
 }
 
-/// Pieces of work that are held in memory together.
-const BATCH: i32 = 1_000;
+/// Pieces of work that are held in memory together. In one transaction each batch goes again through
+/// what those before it have removed: not too small.
+const BATCH: i32 = 10_000;
 
 /// Does everything that is due, in the caller's transaction. How much that was, by chore, and how
 /// many months of the audit trail were given to the audit writer to be dropped.

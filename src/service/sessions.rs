@@ -79,25 +79,42 @@ pub fn list(
         let Some((token, keys)) = find_owner(&snapshot, kind, value)? else {
             return Ok(None);
         };
-        let page = open_page(&keys, table::page(&token, time::now(), after, max_rows)?)?;
+        let page = open_page(&keys, &token, after, max_rows)?;
         guard::admit(page.len() as u64)?;
         Ok(access.outcome(&token, Some(page)))
     })?;
     Ok(sessions.unwrap_or_default())
 }
 
-fn open_page(keys: &Keys, sessions: Vec<Mortal>) -> Result<Vec<rows::Session>> {
-    let mut page = Vec::with_capacity(sessions.len());
-    let mut bytes = 0;
-    for session in sessions {
-        backend::check_for_interrupts();
-        guard::foresee(page.len() as u64 + 1)?;
-        let data = Document::profile(&open(keys, &session)?);
-        bytes += data.size();
-        if bytes > MAX_BULK_BYTES {
-            return Err(Error::TooMany("At most 256 MB of sessions in one call."));
+/// Sealed sessions that are in memory together: each may be as big as a profile.
+const FETCHED: i32 = 32;
+
+fn open_page(
+    keys: &Keys,
+    token: &Uuid,
+    after: Option<&Uuid>,
+    max_rows: i32,
+) -> Result<Vec<rows::Session>> {
+    let now = time::now();
+    let mut page: Vec<rows::Session> = Vec::new();
+    let (mut after, mut left, mut bytes) = (after.copied(), max_rows, 0);
+    while left > 0 {
+        let fetched = table::page(token, now, after.as_ref(), left.min(FETCHED))?;
+        let Some(last) = fetched.last() else {
+            break;
+        };
+        after = Some(last.id);
+        left -= FETCHED;
+        for session in fetched {
+            backend::check_for_interrupts();
+            guard::foresee(page.len() as u64 + 1)?;
+            let data = Document::profile(&open(keys, &session)?);
+            bytes += data.size();
+            if bytes > MAX_BULK_BYTES {
+                return Err(Error::TooMany("At most 256 MB of sessions in one call."));
+            }
+            page.push((session.id, session.created_at, session.expires_at, data));
         }
-        page.push((session.id, session.created_at, session.expires_at, data));
     }
     Ok(page)
 }
@@ -106,13 +123,14 @@ fn open_page(keys: &Keys, sessions: Vec<Mortal>) -> Result<Vec<rows::Session>> {
 pub fn delete(session: &Uuid) -> Result<bool> {
     audit::operation("delete_session", None, &table::TABLE, || {
         keyring::existing()?;
-        let found = table::lock(session)?;
+        let found = table::lock(session, time::now())?;
         identity::admit_owner(found.as_ref().map(|found| &found.token))?;
-        let Some(found) = found else {
+        if found.is_none() {
+            audit::nothing_found(None, None);
             return Ok(false);
-        };
+        }
         table::delete(session)?;
-        Ok(lives(&found, time::now()))
+        Ok(true)
     })
 }
 

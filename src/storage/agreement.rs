@@ -35,6 +35,12 @@ impl Holder {
         Self { owner: Uuid::from_bytes(entry.digest), kind: entry.kind }
     }
 
+    /// The address in the blind index, if it is one.
+    pub fn entry(&self) -> Option<Entry> {
+        let digest = *self.owner.as_bytes();
+        (self.kind != USER).then_some(Entry { digest, kind: self.kind })
+    }
+
     /// The user, if it is one.
     pub fn token(&self) -> Option<&Uuid> {
         (self.kind == USER).then_some(&self.owner)

@@ -54,18 +54,6 @@ pub fn find(token: &Uuid, app: &str) -> Result<Option<AppData>> {
     )
 }
 
-/// What all apps keep of a user, in the order of their names.
-pub fn of_user(token: &Uuid) -> Result<Vec<AppData>> {
-    sql::rows(
-        "SELECT a.token, a.app, a.version, a.created_at, a.updated_at, a.changed_by, a.sealed
-           FROM bunker.app_data AS a
-          WHERE a.token OPERATOR(pg_catalog.=) $1 AND a.sealed IS NOT NULL
-          ORDER BY a.app",
-        &[Value::Uuid(token)],
-        read,
-    )
-}
-
 /// Reads the row, also of deleted data, and keeps others from changing it until the transaction ends.
 pub fn lock(token: &Uuid, app: &str) -> Result<Option<AppData>> {
     sql::written_row(

@@ -37,6 +37,11 @@ const BUILT_IN: [(i16, &str, &str, &str); 4] = [
     (4, "custom", "/custom", "custom"),
 ];
 
+/// Whether every vault has a kind of that name, as it has `token`.
+pub fn is_built_in(kind: &str) -> bool {
+    kind == "token" || BUILT_IN.iter().any(|(_, name, ..)| *name == kind)
+}
+
 /// Stores the kinds that every vault has, with the normaliser's version that its first digests are
 /// made by. At first use, not at installation: a dump restores the rows of the vault it is from.
 pub fn insert_built_in(version: i32) -> Result<()> {

@@ -58,8 +58,9 @@ macro_rules! statements {
             scan::find(snapshot, &TABLE, &[Value::Uuid(id)], mortal::scanned)
         }
 
-        /// The same, and keeps others from changing it until the transaction ends.
-        pub fn lock(id: &pgrx::Uuid) -> Result<Option<Mortal>> {
+        /// The row of that uuid if it lives at `now`; others cannot change it until the transaction ends.
+        /// One that has ended may just be being removed, for which nobody is made to wait.
+        pub fn lock(id: &pgrx::Uuid, now: i64) -> Result<Option<Mortal>> {
             sql::written_row(
                 concat!(
                     "SELECT s.",
@@ -70,10 +71,10 @@ macro_rules! statements {
                     " AS s
                       WHERE s.",
                     $id,
-                    " OPERATOR(pg_catalog.=) $1
+                    " OPERATOR(pg_catalog.=) $1 AND s.expires_at OPERATOR(pg_catalog.>) $2
                         FOR UPDATE"
                 ),
-                &[Value::Uuid(id)],
+                &[Value::Uuid(id), Value::Time(now)],
                 mortal::read,
             )
         }

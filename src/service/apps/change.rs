@@ -51,7 +51,11 @@ pub fn delete(kind: &str, value: &str, app: &str) -> Result<Option<bool>> {
             return Ok(None);
         }
         let owner = hold(kind, value)?;
-        remove(&owner, app).map(Some)
+        let removed = remove(&owner, app)?;
+        if !removed {
+            audit::nothing_found(Some(&owner.token), Some(app));
+        }
+        Ok(Some(removed))
     })
 }
 

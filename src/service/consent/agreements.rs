@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::agreement::{self, Agreement, Status};
 use super::bases::{self, Basis};
-use super::party::Party;
+use super::party::{self, Party};
 use super::terms::Terms;
 use super::{NOTHING_CHANGED, check_brief};
 use crate::audit;
@@ -249,13 +249,16 @@ fn end(keys: &Keys, rows: Vec<Row>, now: i64) -> Result<i64> {
     for row in rows {
         let has_expired = row.expires_at.is_some_and(|time| time <= now);
         let status = if has_expired { Status::Expired } else { Status::Revoked };
+        let user = party::user_of(&row.holder)?;
         audit::remark(status.as_str());
+        audit::about(user);
         let ended = agreement::changed(keys, row, |row| agreement::advance(row, status, now))?;
         table::update(&ended)?;
-        if let Some(token) = ended.holder.token() {
+        if let Some(token) = &user {
             outbox::announce(Announcement::ConsentChanged, token)?;
         }
         revoked += i64::from(!has_expired);
     }
+    audit::about(None);
     Ok(revoked)
 }

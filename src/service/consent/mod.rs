@@ -10,7 +10,7 @@ mod shape;
 mod terms;
 
 pub use agreement::Status;
-pub use party::{erase, release};
+pub use party::{announce_gained, erase, release};
 
 use bunker_core::names;
 

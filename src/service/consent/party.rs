@@ -16,7 +16,8 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::keyring::Keys;
-use crate::pg::scan::Snapshot;
+use crate::outbox::{self, Announcement};
+use crate::pg::scan::{Snapshot, with_latest_snapshot};
 use crate::pg::{session, time};
 use crate::service::users::{Owner, UserRef};
 use crate::service::{digests, kinds};
@@ -141,6 +142,26 @@ fn addresses(entries: &[Entry]) -> Result<Vec<Holder>> {
     let kinds = kinds::all()?;
     let is_address = |entry: &&Entry| ADDRESSES.contains(&kinds.name_of(entry.kind));
     Ok(entries.iter().filter(is_address).map(Holder::address).collect())
+}
+
+/// Whose an agreement is by now: one under an address is that of the user who has it, also before it
+/// joins him.
+pub(super) fn user_of(holder: &Holder) -> Result<Option<Uuid>> {
+    let Some(entry) = holder.entry() else {
+        return Ok(holder.token().copied());
+    };
+    let target = with_latest_snapshot(|| lookup::find(&Snapshot::of_caller(), &entry))?;
+    Ok(target.map(|target| target.token))
+}
+
+/// Announces what a user has agreed to by addresses that he has just got.
+pub fn announce_gained(token: &Uuid, got: &[Entry]) -> Result<()> {
+    for address in addresses(got)? {
+        if !table::briefs_of(&address)?.is_empty() {
+            return outbox::announce(Announcement::ConsentChanged, token);
+        }
+    }
+    Ok(())
 }
 
 /// Leaves with a user the agreements under entries of his, which he is about to give up. His record is

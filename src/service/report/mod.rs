@@ -1,5 +1,6 @@
 //! The report of a data subject: all that is held of one person (GDPR, articles 15 and 20).
 
+mod budget;
 mod parts;
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::pg::scan::Snapshot;
 use crate::pg::time;
 use crate::service::guard;
 use crate::service::users;
+use budget::{Budget, MAX_PAGE};
 
 /// The report as JSON; `None` for nobody.
 pub fn as_json(kind: &str, value: &str) -> Result<Option<Jsonb>> {
@@ -21,8 +23,12 @@ pub fn as_json(kind: &str, value: &str) -> Result<Option<Jsonb>> {
 
 /// The report as one page of HTML that needs nothing else; `None` for nobody.
 pub fn as_html(kind: &str, value: &str) -> Result<Option<String>> {
-    let report = make("user_report_html", kind, value)?;
-    Ok(report.map(|report| bunker_core::report::html(&report)))
+    let Some(report) = make("user_report_html", kind, value)? else {
+        return Ok(None);
+    };
+    let page = bunker_core::report::html(&report);
+    // PostgreSQL would call this an internal error.
+    if page.len() > MAX_PAGE { Err(budget::too_big()) } else { Ok(Some(page)) }
 }
 
 /// Puts the report together. It is about one person, and counts as one record that is read.
@@ -34,7 +40,7 @@ fn make(action: &'static str, kind: &str, value: &str) -> Result<Option<Value>> 
             return Ok(None);
         };
         guard::admit(1)?;
-        let holder = parts::Holder { token, keys, now: time::now() };
+        let holder = parts::Holder { token, keys, now: time::now(), budget: Budget::new() };
         let report = describe(&snapshot, &holder).map_err(|error| error.of_user(token))?;
         Ok(access.outcome(&token, Some(report)))
     })

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use pgrx::Uuid;
 use serde_json::{Map, Value, json};
 
+use super::budget::Budget;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring::Keys;
@@ -15,8 +16,10 @@ use crate::service::users::{self, open_profile, stored_profile};
 use crate::service::{apps as app_data, requests as wishes, sessions as logins, shares as records};
 use crate::storage::{self, expiration as expiries, record, record_version};
 
-/// Rows that are read at a time.
+/// Events that are read at a time.
 const PAGE: i32 = 1_000;
+/// Sessions and shares that are read at a time: each may be as big as a profile.
+const BIG_PAGE: i32 = 32;
 
 /// Whose report it is, and what opens it.
 pub struct Holder {
@@ -26,6 +29,15 @@ pub struct Holder {
     pub keys: Rc<Keys>,
     /// When the report is made.
     pub now: i64,
+    /// How much more it may hold.
+    pub budget: Budget,
+}
+
+impl Holder {
+    /// Takes a part into the report, if there is room for it.
+    fn keep(&self, part: Value) -> Result<Value> {
+        self.budget.admit(&part).map(|()| part)
+    }
 }
 
 /// Token, times and version.
@@ -44,7 +56,7 @@ pub fn user(snapshot: &Snapshot, holder: &Holder) -> Result<Value> {
 /// The profile as it is now.
 pub fn profile(snapshot: &Snapshot, holder: &Holder) -> Result<Value> {
     let text = users::current(snapshot, &holder.keys, &holder.token)?;
-    stored_profile(&text.ok_or(Error::NoSuchUser)?)
+    holder.keep(stored_profile(&text.ok_or(Error::NoSuchUser)?)?)
 }
 
 /// All versions of the profile, oldest first.
@@ -57,25 +69,28 @@ pub fn versions(holder: &Holder) -> Result<Vec<Value>> {
         };
         let profile =
             open_profile(&holder.keys, &holder.token, version, &found.digests, &found.sealed)?;
-        versions.push(json!({
+        versions.push(holder.keep(json!({
             "version": version,
             "changed_at": time::to_json(changed_at),
             "changed_by": changed_by,
             "operation": users::operation_of(version),
             "profile": stored_profile(&profile)?,
-        }));
+        }))?);
     }
     Ok(versions)
 }
 
 /// What apps keep of him.
 pub fn apps(holder: &Holder) -> Result<Vec<Value>> {
-    let found = storage::app_data::of_user(&holder.token)?;
-    found
+    let named = storage::app_data::names(&holder.token)?;
+    named
         .into_iter()
+        .filter_map(|app| storage::app_data::find(&holder.token, &app).transpose())
         .map(|row| {
+            backend::check_for_interrupts();
+            let row = row?;
             let text = app_data::open_row(&holder.keys, &row)?;
-            Ok(json!({
+            holder.keep(json!({
                 "app": row.app,
                 "version": row.version,
                 "created_at": time::to_json(row.created_at),
@@ -89,10 +104,10 @@ pub fn apps(holder: &Holder) -> Result<Vec<Value>> {
 /// His sessions that live.
 pub fn sessions(holder: &Holder) -> Result<Vec<Value>> {
     in_pages(
-        |after| storage::session::page(&holder.token, holder.now, after, PAGE),
+        |after| storage::session::page(&holder.token, holder.now, after, BIG_PAGE),
         |row| row.id,
         |row| {
-            Ok(json!({
+            holder.keep(json!({
                 "session": hyphenated(&row.id),
                 "created_at": time::to_json(row.created_at),
                 "expires_at": time::to_json(row.expires_at),
@@ -105,10 +120,10 @@ pub fn sessions(holder: &Holder) -> Result<Vec<Value>> {
 /// What of him is shared, and with whom.
 pub fn shares(holder: &Holder) -> Result<Vec<Value>> {
     in_pages(
-        |after| records::of_user(&holder.keys, &holder.token, after, PAGE),
+        |after| records::of_user(&holder.keys, &holder.token, after, BIG_PAGE),
         |(share, _)| share.id,
         |(share, terms)| {
-            Ok(json!({
+            holder.keep(json!({
                 "record": hyphenated(&share.id),
                 "created_at": time::to_json(share.created_at),
                 "expires_at": time::to_json(share.expires_at),
@@ -133,7 +148,7 @@ pub fn agreements(snapshot: &Snapshot, holder: &Holder) -> Result<Vec<Value>> {
             let basis = bases.iter().find(|basis| basis.brief() == agreement.brief());
             let basis = basis.map(|basis| Value::Object(basis.describe()));
             described.insert("legal_basis".to_owned(), json!(basis));
-            Ok(Value::Object(described))
+            holder.keep(Value::Object(described))
         })
         .collect()
 }
@@ -147,12 +162,15 @@ pub fn activities(agreements: &[Value]) -> Result<Vec<Value>> {
 
 /// What he has asked for.
 pub fn requests(holder: &Holder) -> Result<Vec<Value>> {
-    let mut requests = wishes::of_owner(&holder.keys, &holder.token)?;
-    // What is there now the report has already, and what was there the versions have.
-    for request in requests.iter_mut().filter_map(Value::as_object_mut) {
-        request.remove("token");
-        request.remove("original");
-    }
+    let mut requests = Vec::new();
+    wishes::each_of_owner(&holder.keys, &holder.token, |mut request| {
+        // What is there now the report has already, and what was there the versions have.
+        for name in ["token", "original"] {
+            request.as_object_mut().and_then(|members| members.remove(name));
+        }
+        requests.push(holder.keep(request)?);
+        Ok(())
+    })?;
     Ok(requests)
 }
 
@@ -176,12 +194,12 @@ pub fn accesses(holder: &Holder) -> Result<Vec<Value>> {
             return Ok(accesses);
         };
         before = Some(last.id);
-        accesses.extend(page.iter().map(|event| {
+        for event in &page {
             let mut described: Map<String, Value> = audit::describe(event);
             described.insert("id".to_owned(), json!(event.id));
             described.remove("token");
-            Value::Object(described)
-        }));
+            accesses.push(holder.keep(Value::Object(described))?);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use bunker_core::profile::same_json;
 use pgrx::Uuid;
 
 use super::change::{self, Basis};
+use super::decide::close;
 use super::party::Party;
 use super::sealed::{Change, open_reason, seal_reason};
 use super::{DAMAGED, State, Wish};
@@ -17,6 +18,8 @@ use crate::pg::time;
 use crate::service::users::{self, Locked};
 use crate::storage::request::{self as table, Row};
 
+/// Why a request is cancelled that could do something else by now than an officer may have read.
+const FILED_ANEW: &str = "filed anew";
 /// The most open requests of one user.
 const MAX_OPEN: usize = 100;
 
@@ -40,16 +43,22 @@ pub fn request(
 /// Files what the user wants.
 pub(super) fn file(user: &Locked, wish: &Wish) -> Result<Uuid> {
     let basis = change::rehearse(user, wish)?;
-    let mut open = table::of_user(&user.record.token, Some(State::Open.name()))?;
-    for row in &mut open {
-        if is_same(&user.keys, row, wish)? {
-            if !bring_up_to_date(&user.keys, row, wish, basis)? {
-                audit::note(Some(&row.token), &row.action, "it is open already");
-            }
+    let open = table::of_user(&user.record.token, Some(State::Open.name()))?;
+    let mut others = open.len();
+    if let Some(row) = find_same(&user.keys, open, wish)? {
+        if !is_outdated_for_caller(&user.keys, &row, &basis)? {
+            audit::note(Some(&row.token), &row.action, "it is open already");
             return Ok(row.request);
         }
+        if !wish.depends_on_what_is_there() {
+            return bring_up_to_date(&user.keys, row, wish, basis);
+        }
+        audit::consequence("cancel_request", &table::TABLE, || {
+            close(&user.keys, row, State::Cancelled, Some(FILED_ANEW))
+        })?;
+        others -= 1;
     }
-    if open.len() >= MAX_OPEN {
+    if others >= MAX_OPEN {
         return Err(Error::TooMany("At most 100 open requests of one user."));
     }
     let (mut row, Basis { version, original }) = (new_row(user, wish)?, basis);
@@ -61,6 +70,15 @@ pub(super) fn file(user: &Locked, wish: &Wish) -> Result<Uuid> {
     table::insert(&row, sealed.as_deref())?;
     outbox::announce(Announcement::RequestOpened, &row.token)?;
     Ok(row.request)
+}
+
+fn find_same(keys: &Keys, open: Vec<Row>, wish: &Wish) -> Result<Option<Row>> {
+    for row in open {
+        if is_same(keys, &row, wish)? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
 }
 
 fn is_same(keys: &Keys, row: &Row, wish: &Wish) -> Result<bool> {
@@ -75,20 +93,23 @@ fn is_same(keys: &Keys, row: &Row, wish: &Wish) -> Result<bool> {
     }
 }
 
-/// Whoever files the same again has seen what there is now. Somebody else's request stays his. Whether
-/// the request has changed.
-fn bring_up_to_date(keys: &Keys, row: &mut Row, wish: &Wish, basis: Basis) -> Result<bool> {
-    let filed_by = Party::requester(row);
+/// Whether what a request would change is not what it was. Whoever files the same again has seen what
+/// there is now; somebody else's request stays his.
+fn is_outdated_for_caller(keys: &Keys, row: &Row, basis: &Basis) -> Result<bool> {
+    let is_current =
+        row.seen == basis.version && Change::open(keys, row)?.original == basis.original;
+    Ok(!is_current && Party::requester(row).may_be(&Party::current()))
+}
+
+/// The request as if it were filed now, under its name: it still asks for the same.
+fn bring_up_to_date(keys: &Keys, mut row: Row, wish: &Wish, basis: Basis) -> Result<Uuid> {
     let now = Change { patch: wish.change().cloned(), original: basis.original };
-    let current = row.seen == basis.version && Change::open(keys, row)?.original == now.original;
-    if current || !filed_by.may_be(&Party::current()) {
-        return Ok(false);
-    }
     row.seen = basis.version;
     row.updated_at = time::now();
-    let sealed = now.seal(keys, row)?;
-    seal_reason(keys, row, None)?;
-    table::set_change(row, sealed.as_deref()).map(|()| true)
+    let sealed = now.seal(keys, &row)?;
+    seal_reason(keys, &mut row, None)?;
+    table::set_change(&row, sealed.as_deref())?;
+    Ok(row.request)
 }
 
 fn new_row(user: &Locked, wish: &Wish) -> Result<Row> {

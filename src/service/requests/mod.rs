@@ -19,7 +19,7 @@ use crate::storage::request::Row;
 pub use decide::{approve, cancel};
 pub use erase::erase;
 pub use file::request;
-pub use read::{Listed, get, list, of_owner, of_user};
+pub use read::{Listed, each_of_owner, get, list, of_user};
 pub use wish::Wish;
 
 /// How far a request has come.

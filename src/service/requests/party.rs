@@ -2,10 +2,8 @@
 
 use crate::audit;
 use crate::identity::{self, Identity};
+use crate::service::access_tokens::USER;
 use crate::storage::request::Row;
-
-/// As what a user who has logged in stands in a request.
-const USER: &str = "user";
 
 /// One side of a request.
 pub struct Party {

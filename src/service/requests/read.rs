@@ -13,6 +13,7 @@ use crate::identity;
 use crate::keyring::{self, Keys};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::scan::Snapshot;
+use crate::pg::session::check_for_interrupts;
 use crate::pg::time;
 use crate::service::guard;
 use crate::service::users::{UserRef, check_page};
@@ -85,9 +86,19 @@ pub fn get(request: &Uuid) -> Result<Option<Jsonb>> {
     })
 }
 
-/// All requests of a user, for what has an event of its own.
-pub fn of_owner(keys: &Rc<Keys>, token: &Uuid) -> Result<Vec<Value>> {
-    table::of_user(token, None)?.iter().map(|row| describe(keys, row)).collect()
+/// Hands over all requests of a user, one after the other, for what has an event of its own.
+pub fn each_of_owner(
+    keys: &Rc<Keys>,
+    token: &Uuid,
+    mut receive: impl FnMut(Value) -> Result<()>,
+) -> Result<()> {
+    for request in table::names_of(token)? {
+        check_for_interrupts();
+        if let Some(row) = table::find(&request)? {
+            receive(describe(keys, &row)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn describe(keys: &Rc<Keys>, row: &Row) -> Result<Value> {

@@ -124,6 +124,12 @@ impl Wish {
         }
     }
 
+    /// Whether it does one thing to what is there now and another to what may be there later: a JSON
+    /// Patch copies, moves and counts positions, where a merge patch says what will be there.
+    pub fn depends_on_what_is_there(&self) -> bool {
+        self.change().is_some_and(Value::is_array)
+    }
+
     /// The patch.
     pub const fn change(&self) -> Option<&Value> {
         match self {

@@ -70,13 +70,14 @@ fn require_source(token: &Uuid, terms: &Terms) -> Result<()> {
 pub fn revoke(record: &Uuid) -> Result<bool> {
     audit::operation("revoke_share", None, &table::TABLE, || {
         keyring::existing()?;
-        let found = table::lock(record)?;
+        let found = table::lock(record, time::now())?;
         identity::admit_owner(found.as_ref().map(|found| &found.token))?;
-        let Some(found) = found else {
+        if found.is_none() {
+            audit::nothing_found(None, None);
             return Ok(false);
-        };
+        }
         table::delete(record)?;
-        Ok(lives(&found))
+        Ok(true)
     })
 }
 

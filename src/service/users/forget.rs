@@ -26,6 +26,7 @@ pub fn forget(kind: &str, value: &str) -> Result<Option<bool>> {
         let (token, entry, keys) = UserRef::resolve_existing(kind, value)?;
         let record = record::lock(&token)?.ok_or(Error::NoSuchUser)?;
         if record.forgotten {
+            audit::nothing_found(Some(&token), None);
             return Ok(Some(false));
         }
         if !still_meant(&record, entry.as_ref()) {

@@ -127,5 +127,7 @@ fn reindex(keys: &Keys, kinds: &Kinds, token: &Uuid, old: &[Entry], new: &[Entry
     if added.is_empty() {
         return Ok(());
     }
-    lookup::insert(&added)?.map_err(|position| duplicate(kinds, &added[position].entry))
+    lookup::insert(&added)?.map_err(|position| duplicate(kinds, &added[position].entry))?;
+    let got: Vec<_> = added.iter().map(|row| row.entry).collect();
+    consent::announce_gained(token, &got)
 }
