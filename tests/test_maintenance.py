@@ -10,7 +10,7 @@ from harness.clock import Clock
 from harness.events import events_of
 from harness.maintenance import (EVERY_SECOND, NEVER, await_all_expired, let_all_be_due, make_vault,
                                  waiting, workers_started)
-from harness.partitions import following, make_month, this_month
+from harness.partitions import await_upkeep, following, make_month, this_month
 from harness.trail import verify
 from harness.vault import call, create, find, update
 from harness.wait import wait_until
@@ -102,6 +102,7 @@ def test_old_months_of_the_trail_go_while_nobody_is_connected(server):
     make_vault(server, "vault", due=False)
     old = "SELECT to_regclass(%s) IS NOT NULL"
     with server.connect("vault") as connection:
+        await_upkeep(connection)
         name = make_month(connection, following(this_month(connection), -30))
         assert connection.execute(old, [name]).fetchone() == (True,)
     time.sleep(1.5)
@@ -118,7 +119,7 @@ def test_old_months_of_the_trail_go_while_nobody_is_connected(server):
 
 def test_bunker_maintain_hands_old_months_to_the_writer(conn):
     create(conn, ANN)
-    conn.execute("SELECT bunker_lookup('login', 'ann')")
+    await_upkeep(conn)
     name = make_month(conn, following(this_month(conn), -30))
     assert call(conn, "bunker_maintain")["audit_months"] == 1
     wait_until(lambda: conn.execute("SELECT to_regclass(%s) IS NULL", [name]).fetchone()[0],

@@ -57,7 +57,10 @@ pub fn install() {
 pub fn end_for_now() -> ! {
     // SAFETY: what every process of the server ends by; no frame below has a destructor that matters
     // to a process that is gone.
-    unsafe { pg_sys::proc_exit(1) }
+    unsafe { pg_sys::proc_exit(1) };
+    // It never returns, but 18 declares that in a way which the bindings do not show.
+    #[cfg(feature = "pg18")]
+    std::process::abort()
 }
 
 /// The databases that can be connected to, inside a transaction.

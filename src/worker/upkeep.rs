@@ -16,6 +16,9 @@ use crate::storage::{audit, partition};
 const INTERVAL: Duration = Duration::from_secs(600);
 /// The same, after something could not be done because somebody held a lock.
 const RETRY: Duration = Duration::from_secs(10);
+/// The same, after maintenance has asked: it is in a transaction that may itself have the trail locked,
+/// and is about to end.
+const SOON: Duration = Duration::from_secs(1);
 
 /// When to look again.
 pub struct Upkeep {
@@ -41,7 +44,12 @@ impl Upkeep {
             return;
         }
         let done = make_partitions() && drop_partitions(sealer);
-        self.due = Instant::now() + if done { INTERVAL } else { RETRY };
+        let pause = match (done, asked) {
+            (true, _) => INTERVAL,
+            (false, Some(_)) => SOON,
+            (false, None) => RETRY,
+        };
+        self.due = Instant::now() + pause;
         if let Some(number) = asked {
             self.channel.fulfilled(Request::Upkeep, number);
         }

@@ -4,6 +4,8 @@ from datetime import date
 
 from psycopg import Connection
 
+from harness.vault import find
+
 # The statements of `create` in src/storage/partition.rs.
 DDL = """
     CREATE TABLE bunker.{name} (LIKE bunker.audit INCLUDING STORAGE);
@@ -51,6 +53,15 @@ def attach_month(connection: Connection, month: date) -> None:
     """Attaches a month's table."""
     connection.execute(ATTACH.format(name=partition_name(month), first=month,
                                      next=following(month)))
+
+
+def await_upkeep(connection: Connection) -> None:
+    """Returns once the audit writer has done the upkeep he begins with, which drops old months.
+
+    It comes between the first events he writes and the next ones: the second read waits for those.
+    """
+    for _ in range(2):
+        find(connection, "login", "nobody")
 
 
 def places(connection: Connection) -> list[str]:
