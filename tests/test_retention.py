@@ -1,25 +1,12 @@
 """The trail's retention: whole months go, and what is left still verifies."""
 
-from pathlib import Path
-
 import pytest
 
 from harness import Cluster
+from harness.clock import Clock
 from harness.trail import take_anchor, verify
 from harness.vault import create, forget
 from harness.wait import wait_until
-
-# The library that makes a process see another time (Debian: faketime).
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
-
-def in_the_past(server: Cluster, days: int) -> dict:
-    """What makes a server's sessions live so many days ago; their clocks run as fast as ours."""
-    file = server.root / "time"
-    file.write_text(f"-{days}d\n")
-    file.chmod(0o644)
-    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
 
 
 def await_retention(connection) -> None:
@@ -35,10 +22,11 @@ def aged():
     """A server with a vault that was used 900 and 100 days ago, and its anchors from then."""
     with Cluster({"databunker.max_audit_retention": "100 years"}) as server:
         server.create_db("aged")
-        anchors = []
+        anchors, clock = [], Clock(server)
         for days in (900, 100):
             server.stop()
-            server.start(environment=in_the_past(server, days))
+            clock.set(-days)
+            server.start(environment=clock.environment)
             with server.connect("aged") as connection:
                 token = create(connection, {"login": f"user{days}"})
                 for _ in range(5):

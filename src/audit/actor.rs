@@ -104,7 +104,7 @@ fn describe(facts: &Facts) -> String {
             let _ = write!(line, " access_token={}", quoted(name));
         }
         Some(Identity::Subject(token)) => {
-            let _ = write!(line, " user={}", uuid::Uuid::from_bytes(*token.as_bytes()));
+            let _ = write!(line, " user={token}");
         }
         Some(Identity::Stranger) => line.push_str(" access_token=refused"),
         None => {}

@@ -53,7 +53,7 @@ pub fn up_to_now<R>(read: impl FnOnce() -> R) -> R {
 
 /// An event as JSON: the columns of `bunker_audit` by name.
 pub fn describe(event: &Event) -> Map<String, Value> {
-    let token = event.token.map(|token| uuid::Uuid::from_bytes(*token.as_bytes()).to_string());
+    let token = event.token.map(|token| token.to_string());
     let fields = [
         ("at", json!(time::to_json(event.at))),
         ("actor", json!(&*event.actor)),

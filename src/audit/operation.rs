@@ -35,6 +35,16 @@ pub struct Operation {
 }
 
 impl Operation {
+    fn new(
+        action: &'static str,
+        kind: Option<&str>,
+        actor: Rc<str>,
+        reports: &'static TableRef,
+    ) -> Self {
+        let kind = kind.map(str::to_owned);
+        Self { action, kind, actor, reports, message: None, about: None, pending: Vec::new() }
+    }
+
     fn event(&self) -> Event {
         Event {
             kind: self.kind.clone(),
@@ -74,18 +84,8 @@ pub fn operation<R>(
 ) -> Result<R> {
     let attempt = Attempt::begin(action, actor::current());
     session::require_read_write(c"a change of the vault");
-    let result = perform(
-        Operation {
-            action,
-            kind: kind.map(str::to_owned),
-            actor: Rc::clone(attempt.actor()),
-            reports,
-            message: None,
-            about: None,
-            pending: Vec::new(),
-        },
-        || identity::admit(action).and_then(|()| work()),
-    );
+    let operation = Operation::new(action, kind, Rc::clone(attempt.actor()), reports);
+    let result = perform(operation, || identity::admit(action).and_then(|()| work()));
     match &result {
         Ok(_) => attempt.succeed(),
         Err(error) => attempt.fail(kind, error.token(), error),
@@ -101,65 +101,51 @@ pub fn consequence<R>(
     work: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
     // While our own statements run, the current role is the tables' owner.
-    let outer = CURRENT.with_borrow(|outer| outer.as_ref().map(|outer| Rc::clone(&outer.actor)));
+    let outer = with_running(|outer| Rc::clone(&outer.actor));
     let actor = outer.unwrap_or_else(actor::current);
-    let operation = Operation {
-        action,
-        kind: None,
-        actor,
-        reports,
-        message: None,
-        about: None,
-        pending: Vec::new(),
-    };
-    perform(operation, work)
+    perform(Operation::new(action, None, actor, reports), work)
+}
+
+/// Does something to the running operation; `None` when there is none.
+fn with_running<R>(work: impl FnOnce(&mut Operation) -> R) -> Option<R> {
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(work))
 }
 
 /// Has the events of all rows that the running operation changes from now on say what becomes of them.
 /// The trail is in the clear: nothing that is personal.
 pub fn remark(message: impl Into<Cow<'static, str>>) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(operation) = current {
-            operation.message = Some(message.into());
-        }
-    });
+    with_running(|operation| operation.message = Some(message.into()));
 }
 
 /// Has the events of all rows that the running operation changes from now on, and that name no user, be
 /// about this one; `None` for nobody.
 pub fn about(token: Option<Uuid>) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(operation) = current {
-            operation.about = token;
-        }
-    });
+    with_running(|operation| operation.about = token);
 }
 
 /// Adds an event to the running operation that no row of its table makes: of what it did elsewhere, or
 /// did not need to do. `subject` is as in [`Changed`].
 pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static, str>>) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(operation) = current {
-            let mut event = operation.event();
-            event.token = token.copied();
-            event.app = Some(subject.to_owned());
-            event.message = Some(message.into());
-            operation.pending.push(event);
-        }
+    with_running(|operation| {
+        operation.pending.push(Event {
+            token: token.copied(),
+            app: Some(subject.to_owned()),
+            message: Some(message.into()),
+            ..operation.event()
+        });
     });
 }
 
 /// Adds an event to the running operation that what it was to end, of a user perhaps and by a name
 /// perhaps, is not there.
 pub fn nothing_found(token: Option<&Uuid>, subject: Option<&str>) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(operation) = current {
-            let mut event = operation.event();
-            event.status = Cow::Borrowed(Status::NotFound.as_str());
-            event.token = token.copied();
-            event.app = subject.map(str::to_owned);
-            operation.pending.push(event);
-        }
+    with_running(|operation| {
+        operation.pending.push(Event {
+            status: Cow::Borrowed(Status::NotFound.as_str()),
+            token: token.copied(),
+            app: subject.map(str::to_owned),
+            ..operation.event()
+        });
     });
 }
 
@@ -176,15 +162,7 @@ fn perform<R>(operation: Operation, work: impl FnOnce() -> Result<R>) -> Result<
 
 /// Does `work`, whose writes are upkeep of the trail itself and no events.
 pub fn unreported<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
-    let upkeep = Operation {
-        action: "",
-        kind: None,
-        actor: actor::current(),
-        reports: &table::TABLE,
-        message: None,
-        about: None,
-        pending: Vec::new(),
-    };
+    let upkeep = Operation::new("", None, actor::current(), &table::TABLE);
     let _scope = Scope { outer: CURRENT.replace(Some(upkeep)) };
     work()
 }
@@ -239,19 +217,16 @@ impl Changed<'_> {
 
 /// Records a change. Called by the triggers.
 pub fn changed(changed: &Changed<'_>) -> Result<()> {
-    let ours = CURRENT.with_borrow_mut(|current| -> Result<bool> {
-        let Some(operation) = current else {
-            return Ok(false);
-        };
+    let ours = with_running(|operation| {
         if operation.reports.oid()? == changed.table {
             let mut event = operation.event();
             changed.complete(&mut event);
             operation.pending.push(event);
         }
-        Ok(true)
-    })?;
-    if ours {
-        return Ok(());
+        Ok(())
+    });
+    if let Some(recorded) = ours {
+        return recorded;
     }
     let mut event = event(changed.change.direct_action(), &actor::current());
     changed.complete(&mut event);
@@ -263,17 +238,11 @@ pub fn changed(changed: &Changed<'_>) -> Result<()> {
 /// Leaves an event about a user of which no changed row tells, in the transaction: one of the
 /// operation under way, if there is one.
 pub fn report(action: &'static str, token: &Uuid) -> Result<()> {
-    let ours = CURRENT.with_borrow_mut(|current| {
-        current.as_mut().map(|operation| {
-            let event = event(action, &operation.actor);
-            operation.pending.push(Event { token: Some(*token), ..event });
-        })
-    });
-    if ours.is_some() {
-        return Ok(());
+    let event = |actor: &Rc<str>| Event { token: Some(*token), ..event(action, actor) };
+    match with_running(|operation| operation.pending.push(event(&operation.actor))) {
+        Some(()) => Ok(()),
+        None => written::write(&mut [event(&actor::current())]),
     }
-    let event = event(action, &actor::current());
-    written::write(&mut [Event { token: Some(*token), ..event }])
 }
 
 /// Leaves one event, in the transaction, that says what was done with rows of many users.

@@ -116,9 +116,12 @@ impl Error {
         Self::Element(ordinal, Box::new(self))
     }
 
-    /// Marks the error as caused by the data of a user.
+    /// Marks the error as caused by the data of a user, unless it says already of whom.
     pub fn of_user(self, token: pgrx::Uuid) -> Self {
-        Self::OfUser(token, Box::new(self))
+        match self {
+            Self::OfUser(..) => self,
+            error => Self::OfUser(token, Box::new(error)),
+        }
     }
 
     fn sqlstate(&self) -> PgSqlErrorCode {

@@ -154,7 +154,6 @@ impl Error {
             }
             Self::LogDropsEvents => "Set log_min_messages to log or lower.".into(),
             Self::OfUser(token, inner) => {
-                let token = uuid::Uuid::from_bytes(*token.as_bytes());
                 format!("{} (It is about the user {token}.)", inner.hint()).into()
             }
             Self::Element(ordinal, inner) => {

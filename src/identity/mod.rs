@@ -14,7 +14,8 @@ use pgrx::Uuid;
 
 use crate::error::{Error, Result};
 use crate::guc;
-use crate::pg::{caller, session, time};
+use crate::pg::caller;
+use crate::pg::session::Transaction;
 
 pub use policy::{Role, is_action};
 
@@ -38,36 +39,28 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Application { name, .. } => f.write_str(name),
-            Self::Subject(token) => uuid::Uuid::from_bytes(*token.as_bytes()).fmt(f),
+            Self::Subject(token) => token.fmt(f),
             Self::Stranger => f.write_str("nobody"),
         }
     }
 }
-
-/// A transaction: its number, and when it began. Numbers come round again after 2^32 transactions, which
-/// a pool's busy connection has behind it in days.
-type Transaction = (u32, i64);
 
 thread_local! {
     /// The identity, and the transaction that it belongs to.
     static ACTING: RefCell<Option<(Transaction, Identity)>> = const { RefCell::new(None) };
 }
 
-fn transaction() -> Transaction {
-    (session::transaction_number(), time::transaction_start())
-}
-
 /// From now on and until the transaction ends, the session acts as `identity`. A rollback to a
 /// savepoint does not take that back.
 pub fn assume(identity: Identity) {
-    ACTING.set(Some((transaction(), identity)));
+    ACTING.set(Some((Transaction::current(), identity)));
 }
 
 /// Whom the transaction acts as, if it has said so.
 pub fn current() -> Option<Identity> {
     ACTING.with_borrow(|acting| {
         let (whose, identity) = acting.as_ref()?;
-        (*whose == transaction()).then(|| identity.clone())
+        (*whose == Transaction::current()).then(|| identity.clone())
     })
 }
 

@@ -6,8 +6,9 @@
 //! transaction has to do it itself.
 //!
 //! A transaction that announces a lot tells one thing instead: look. So it is when the ring to the
-//! worker is half full: the other half is for audit events. What a prepared transaction has announced nobody knows when it is committed; the
-//! worker looks for such transactions, and tells listeners to look when it has found one.
+//! worker is half full: the other half is for audit events. What a prepared transaction has announced
+//! nobody knows when it is committed; the worker looks for such transactions, and tells listeners to look
+//! when it has found one.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};

@@ -8,6 +8,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::{FromDatum, Uuid, varlena};
 
 use super::relation::{OpenTable, TableRef};
+use super::session;
 use super::value::{Place, Value};
 use crate::error::{Error, Result};
 
@@ -137,6 +138,17 @@ pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: see above.
     unsafe { pg_sys::PopActiveSnapshot() };
     result
+}
+
+/// Whether the transaction sees the past, and `any` finds something as things stand now. What a
+/// transaction with one snapshot deletes or counts is what that one sees.
+///
+/// `any` looks by scans: SPI, in a transaction that has written, takes its snapshot for any other.
+pub fn overlooks(any: impl FnOnce(&Snapshot) -> Result<bool>) -> Result<bool> {
+    if !session::uses_one_snapshot() {
+        return Ok(false);
+    }
+    with_latest_snapshot(|| any(&Snapshot::of_caller()))
 }
 
 impl Drop for Snapshot {

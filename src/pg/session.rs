@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, function_name, pg_sys};
 
+use super::time;
 use crate::error::{Error, Result};
 
 /// Whether all statements of the transaction see one state: REPEATABLE READ and SERIALIZABLE.
@@ -13,15 +14,29 @@ pub fn uses_one_snapshot() -> bool {
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
 }
 
-/// The number of the top-level transaction: another one in the backend's next transaction, the same
-/// in all subtransactions of this one. Never 0 inside a transaction (LocalTransactionId in lock.h).
-pub fn transaction_number() -> u32 {
-    // SAFETY: a backend that runs a function has a PGPROC; only it changes this field.
-    unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16"))]
-        return (*pg_sys::MyProc).lxid;
-        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-        return (*pg_sys::MyProc).vxid.lxid;
+/// A top-level transaction of this backend, as told apart from its others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Transaction {
+    /// Comes round again after 2^32 transactions, which a pool's busy connection has behind it in days.
+    number: u32,
+    start: i64,
+}
+
+impl Transaction {
+    /// None: numbers of transactions are never 0 (LocalTransactionId in lock.h).
+    pub const NONE: Self = Self { number: 0, start: 0 };
+
+    /// The one that is running, the same in all its subtransactions.
+    pub fn current() -> Self {
+        // SAFETY: a backend that runs a function has a PGPROC; only it changes this field.
+        let number = unsafe {
+            #[cfg(any(feature = "pg15", feature = "pg16"))]
+            let number = (*pg_sys::MyProc).lxid;
+            #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+            let number = (*pg_sys::MyProc).vxid.lxid;
+            number
+        };
+        Self { number, start: time::transaction_start() }
     }
 }
 

@@ -97,7 +97,7 @@ pub unsafe extern "C-unwind" fn region_changed(_: *const c_char, _: *mut c_void)
 }
 
 /// The longest text that a caller may have written into each audit event.
-const MAX_FREE_TEXT: usize = 1_000;
+pub const MAX_FREE_TEXT: usize = 1_000;
 
 /// Check hook of the texts that callers put into the audit trail.
 ///

@@ -16,18 +16,18 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::guc;
 use crate::identity;
-use crate::pg::{caller, read_rates, session, time};
+use crate::pg::session::{self, Transaction};
+use crate::pg::setting::MAX_FREE_TEXT;
+use crate::pg::{caller, read_rates, time};
 use crate::service::ids;
 
 /// How long an unlock lasts.
 const UNLOCK: Duration = Duration::from_secs(60);
-/// The longest reason, in bytes, as for `databunker.reason`.
-const MAX_REASON: usize = 1_000;
 
 /// What a transaction has read.
 #[derive(Clone, Copy)]
 struct Tally {
-    transaction: u32,
+    transaction: Transaction,
     records: u64,
 }
 
@@ -37,13 +37,13 @@ struct Unlocked {
     /// Only for him: another session role must get an unlock of its own.
     session_role: Oid,
     /// Only in this transaction, if it acted as somebody: a pool gives the session to others then.
-    transaction: Option<u32>,
+    transaction: Option<Transaction>,
     /// On the clock that nobody can set.
     until: Duration,
 }
 
 thread_local! {
-    static TALLY: Cell<Tally> = const { Cell::new(Tally { transaction: 0, records: 0 }) };
+    static TALLY: Cell<Tally> = const { Cell::new(Tally { transaction: Transaction::NONE, records: 0 }) };
     static UNLOCKED: Cell<Option<Unlocked>> = const { Cell::new(None) };
 }
 
@@ -73,7 +73,7 @@ pub fn foresee(records: u64) -> Result<()> {
 fn tally_with(records: u64) -> Result<Tally> {
     session::refuse_parallel()?;
     let mut tally = TALLY.get();
-    let transaction = session::transaction_number();
+    let transaction = Transaction::current();
     if tally.transaction != transaction {
         tally = Tally { transaction, records: 0 };
     }
@@ -89,7 +89,7 @@ fn tally_with(records: u64) -> Result<Tally> {
 fn is_unlocked() -> bool {
     UNLOCKED.get().is_some_and(|unlocked| {
         unlocked.session_role == caller::session_role()
-            && unlocked.transaction.is_none_or(|number| number == session::transaction_number())
+            && unlocked.transaction.is_none_or(|unlocked| unlocked == Transaction::current())
             && time::monotonic() < unlocked.until
     })
 }
@@ -104,7 +104,7 @@ fn is_unlocked() -> bool {
 pub fn unlock(reason: &str) -> Result<Uuid> {
     // Opened after its event is delivered: an unlock that nobody would know of opens nothing.
     let number = audit::read("unlock_bulk", None, |access| {
-        if reason.trim().is_empty() || reason.len() > MAX_REASON {
+        if reason.trim().is_empty() || reason.len() > MAX_FREE_TEXT {
             return Err(Error::BadArgument(
                 "the reason for the unlock is not usable",
                 "Say in 1 to 1,000 bytes why so much has to be read.",
@@ -112,12 +112,12 @@ pub fn unlock(reason: &str) -> Result<Uuid> {
         }
         let number = ids::random()?;
         access.because(reason);
-        access.told(format!("unlock {}", uuid::Uuid::from_bytes(*number.as_bytes())));
+        access.told(format!("unlock {number}"));
         Ok(number)
     })?;
     UNLOCKED.set(Some(Unlocked {
         session_role: caller::session_role(),
-        transaction: identity::current().map(|_| session::transaction_number()),
+        transaction: identity::current().map(|_| Transaction::current()),
         until: time::monotonic() + UNLOCK,
     }));
     Ok(number)

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::keyring::Keys;
+use crate::storage::mortal::Mortal;
 
 /// A sealed column, as `table.field`: a value does not open in another one.
 pub struct Field(&'static str);
@@ -22,13 +23,14 @@ pub struct Place<'a> {
     pub extra: &'a [u8],
 }
 
-/// What the value of a row is bound to that has a uuid of its own and lives for a time: to all three.
-pub fn of_span(id: &Uuid, created_at: i64, expires_at: i64) -> [u8; 32] {
+/// Hands `work` the place of a row that ends by itself. Its value is bound to its uuid and times, too, so
+/// that nobody makes it live longer.
+pub fn in_mortal<R>(row: &Mortal, work: impl FnOnce(&Place<'_>) -> R) -> R {
     let mut extra = [0; 32];
-    extra[..16].copy_from_slice(id.as_bytes());
-    extra[16..24].copy_from_slice(&created_at.to_be_bytes());
-    extra[24..].copy_from_slice(&expires_at.to_be_bytes());
-    extra
+    extra[..16].copy_from_slice(row.id.as_bytes());
+    extra[16..24].copy_from_slice(&row.created_at.to_be_bytes());
+    extra[24..].copy_from_slice(&row.expires_at.to_be_bytes());
+    work(&Place { owner: &row.token, version: 0, extra: &extra })
 }
 
 impl Field {

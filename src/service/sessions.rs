@@ -4,7 +4,7 @@ use bunker_core::calendar::Interval;
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
-use super::sealed::{Field, Place};
+use super::sealed::{Field, in_mortal};
 use super::users::{MAX_BULK_BYTES, Owner, check_page, find_owner};
 use super::{documents, guard, ids, lifetime};
 use crate::audit;
@@ -21,7 +21,7 @@ use crate::storage::mortal::Mortal;
 use crate::storage::session as table;
 use crate::storage::{lookup, record};
 
-/// A session's data; bound to its uuid and times, so that nobody makes it live longer.
+/// A session's data.
 const DATA: Field = Field::new("session.data");
 const SETTING: &str = "databunker.max_session_retention";
 
@@ -40,7 +40,7 @@ pub fn create(kind: &str, value: &str, data: &Jsonb, ttl: Option<Interval>) -> R
             sealed: Vec::new(),
         };
         session.sealed =
-            within(&session, |place| DATA.seal_one(&owner.keys, place, data.as_str()))?;
+            in_mortal(&session, |place| DATA.seal_one(&owner.keys, place, data.as_str()))?;
         table::insert(&session)?;
         Ok(session.id)
     })
@@ -56,7 +56,7 @@ pub fn get(session: &Uuid) -> Result<Option<Document>> {
         let (Some(session), Some(keys)) = (session, keys) else {
             return Ok(None);
         };
-        let found = if lives(&session, time::now()) && record::exists(&snapshot, &session.token)? {
+        let found = if session.lives(time::now()) && record::exists(&snapshot, &session.token)? {
             guard::admit(1)?;
             Some(Document::profile(&open(&keys, &session)?))
         } else {
@@ -151,20 +151,11 @@ pub fn current(
 /// The session of that uuid, if it is `token`'s and lives.
 pub fn find_living(snapshot: &Snapshot, token: &Uuid, session: &Uuid) -> Result<Option<Mortal>> {
     let found = table::find(snapshot, session)?;
-    Ok(found.filter(|found| found.token == *token && lives(found, time::now())))
+    Ok(found.filter(|found| found.token == *token && found.lives(time::now())))
 }
 
 /// Opens a session's data.
 pub fn open(keys: &Keys, session: &Mortal) -> Result<Zeroizing<String>> {
-    within(session, |place| DATA.open(keys, place, &session.sealed))
+    in_mortal(session, |place| DATA.open(keys, place, &session.sealed))
         .map_err(|error| error.of_user(session.token))
-}
-
-fn lives(session: &Mortal, now: i64) -> bool {
-    session.expires_at > now
-}
-
-fn within<R>(session: &Mortal, work: impl FnOnce(&Place<'_>) -> R) -> R {
-    let extra = super::sealed::of_span(&session.id, session.created_at, session.expires_at);
-    work(&Place { owner: &session.token, version: 0, extra: &extra })
 }

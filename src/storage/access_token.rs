@@ -80,17 +80,4 @@ pub fn delete_of(token: &Uuid) -> Result<bool> {
     Ok(deleted > 0)
 }
 
-/// Removes up to `limit` that have ended; how many.
-pub fn purge(now: i64, limit: i32) -> Result<usize> {
-    sql::run(
-        "DELETE FROM bunker.access_token
-          WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY(
-                SELECT t.id
-                  FROM bunker.access_token AS t
-                 WHERE t.expires_at OPERATOR(pg_catalog.<=) $1
-                 ORDER BY t.expires_at
-                 LIMIT $2
-                   FOR UPDATE SKIP LOCKED))",
-        &[Value::Time(now), Value::Int4(limit)],
-    )
-}
+super::mortal::purge!("access_token", "id");

@@ -6,7 +6,7 @@ use super::lookup::Entry;
 use super::sql;
 use crate::error::Result;
 use crate::pg::relation::TableRef;
-use crate::pg::scan::{self, Snapshot, with_latest_snapshot};
+use crate::pg::scan::{self, Snapshot};
 use crate::pg::value::Value;
 
 /// The table.
@@ -187,13 +187,10 @@ pub fn any_to(brief: &str) -> Result<bool> {
     Ok(any.unwrap_or_default())
 }
 
-/// Whether a holder has any agreement as things stand now, also in a transaction that sees the past.
-pub fn any_of(holder: &Holder) -> Result<bool> {
-    // Not by SPI: in a transaction that has written, it takes the transaction's snapshot for any other.
+/// Whether a holder has any agreement.
+pub fn any_of(snapshot: &Snapshot, holder: &Holder) -> Result<bool> {
     let keys = [Value::Uuid(&holder.owner), Value::Int2(holder.kind)];
-    let found =
-        with_latest_snapshot(|| scan::find(&Snapshot::of_caller(), &TABLE, &keys, |_| Ok(())))?;
-    Ok(found.is_some())
+    Ok(scan::find(snapshot, &TABLE, &keys, |_| Ok(()))?.is_some())
 }
 
 /// Adds an agreement; false when its holder has one to that basis.

@@ -69,17 +69,4 @@ pub fn delete_of(token: &Uuid) -> Result<()> {
     .map(|_| ())
 }
 
-/// Removes up to `limit` that have ended; how many.
-pub fn purge(now: i64, limit: i32) -> Result<usize> {
-    sql::run(
-        "DELETE FROM bunker.login_code
-          WHERE token OPERATOR(pg_catalog.=) ANY (ARRAY(
-                SELECT c.token
-                  FROM bunker.login_code AS c
-                 WHERE c.expires_at OPERATOR(pg_catalog.<=) $1
-                 ORDER BY c.expires_at
-                 LIMIT $2
-                   FOR UPDATE SKIP LOCKED))",
-        &[Value::Time(now), Value::Int4(limit)],
-    )
-}
+super::mortal::purge!("login_code", "token");

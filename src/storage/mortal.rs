@@ -21,6 +21,13 @@ pub struct Mortal {
     pub sealed: Vec<u8>,
 }
 
+impl Mortal {
+    /// Whether it has not ended at `now`.
+    pub fn lives(&self, now: i64) -> bool {
+        self.expires_at > now
+    }
+}
+
 /// Reads a row of a statement.
 pub fn read(row: &sql::Row<'_>) -> Result<Mortal> {
     Ok(Mortal {
@@ -168,9 +175,16 @@ macro_rules! statements {
             Ok(any.is_some())
         }
 
+        super::mortal::purge!($table, $id);
+    };
+}
+
+/// Removing what has ended from the table `$table`, whose rows the column `$id` names and `expires_at` ends.
+macro_rules! purge {
+    ($table:literal, $id:literal) => {
         /// Removes up to `limit` that have ended; how many.
-        pub fn purge(now: i64, limit: i32) -> Result<usize> {
-            sql::run(
+        pub fn purge(now: i64, limit: i32) -> $crate::error::Result<usize> {
+            $crate::storage::sql::run(
                 concat!(
                     "DELETE FROM bunker.",
                     $table,
@@ -189,10 +203,10 @@ macro_rules! statements {
                              LIMIT $2
                                FOR UPDATE SKIP LOCKED))"
                 ),
-                &[Value::Time(now), Value::Int4(limit)],
+                &[$crate::pg::value::Value::Time(now), $crate::pg::value::Value::Int4(limit)],
             )
         }
     };
 }
 
-pub(super) use statements;
+pub(super) use {purge, statements};

@@ -1,7 +1,8 @@
 //! Notifying listeners of what transactions have announced, many announcements in one transaction.
 //!
 //! It must not hold up the audit events, whose writer this is: it waits for no lock, nor for the disk
-//! (PostgreSQL flushes nothing for a transaction that does nothing but notify), and what fails becomes one notification later that says that there is something to be looked for.
+//! (PostgreSQL flushes nothing for a transaction that does nothing but notify), and what fails becomes
+//! one notification later that says that there is something to be looked for.
 
 use std::ffi::CString;
 use std::time::{Duration, Instant};

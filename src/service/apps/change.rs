@@ -2,7 +2,7 @@
 
 use bunker_core::names::SelfService;
 
-use super::{TABLE, check_name, open, seal};
+use super::{TABLE, check_name, open_row, seal};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
@@ -16,53 +16,49 @@ use crate::storage::{app_data_version, lookup};
 /// Stores what an app keeps of a user, in place of what it had; the version, or `None` if it
 /// waits for approval.
 pub fn set(kind: &str, value: &str, app: &str, data: &Jsonb) -> Result<Option<i32>> {
-    audit::operation("set_app", Some(kind), TABLE, || {
-        check_name(app)?;
-        if self_service::waits(SelfService::ChangeAppData(app)) {
-            self_service::file_for(kind, value, &Wish::set_app_data(app, data)?)?;
-            return Ok(None);
-        }
-        let owner = hold(kind, value)?;
-        put(&owner, app, data).map(Some)
-    })
+    let wish = || Wish::set_app_data(app, data);
+    unless_it_waits("set_app", kind, value, app, wish, |owner| put(owner, app, data))
 }
 
 /// Applies a patch to what an app keeps of a user; the new version, or `None` if it waits for
 /// approval.
 pub fn update(kind: &str, value: &str, app: &str, patch: &Jsonb) -> Result<Option<i32>> {
-    audit::operation("update_app", Some(kind), TABLE, || {
-        check_name(app)?;
-        if self_service::waits(SelfService::ChangeAppData(app)) {
-            self_service::file_for(kind, value, &Wish::update_app_data(app, patch)?)?;
-            return Ok(None);
-        }
-        let owner = hold(kind, value)?;
-        change(&owner, app, patch).map(Some)
-    })
+    let wish = || Wish::update_app_data(app, patch);
+    unless_it_waits("update_app", kind, value, app, wish, |owner| change(owner, app, patch))
 }
 
 /// Deletes what an app keeps of a user, with its former versions; false when there is nothing, `None`
 /// if it waits for approval.
 pub fn delete(kind: &str, value: &str, app: &str) -> Result<Option<bool>> {
-    audit::operation("delete_app", Some(kind), TABLE, || {
-        check_name(app)?;
-        if self_service::waits(SelfService::ChangeAppData(app)) {
-            self_service::file_for(kind, value, &Wish::delete_app_data(app))?;
-            return Ok(None);
-        }
-        let owner = hold(kind, value)?;
-        let removed = remove(&owner, app)?;
+    let wish = || Ok(Wish::delete_app_data(app));
+    unless_it_waits("delete_app", kind, value, app, wish, |owner| {
+        let removed = remove(owner, app)?;
         if !removed {
             audit::nothing_found(Some(&owner.token), Some(app));
         }
-        Ok(Some(removed))
+        Ok(removed)
     })
 }
 
-/// The user whose app data change.
-fn hold(kind: &str, value: &str) -> Result<Owner> {
-    lookup::lock_for_writing()?;
-    Owner::hold(kind, value)
+/// Does `work` as the operation `action` with the app data of a user, or files the wish for it when it is
+/// the user himself who calls, and he may not; then `None`.
+fn unless_it_waits<R>(
+    action: &'static str,
+    kind: &str,
+    value: &str,
+    app: &str,
+    wish: impl FnOnce() -> Result<Wish>,
+    work: impl FnOnce(&Owner) -> Result<R>,
+) -> Result<Option<R>> {
+    audit::operation(action, Some(kind), TABLE, || {
+        check_name(app)?;
+        if self_service::waits(SelfService::ChangeAppData(app)) {
+            self_service::file_for(kind, value, &wish()?)?;
+            return Ok(None);
+        }
+        lookup::lock_for_writing()?;
+        work(&Owner::hold(kind, value)?).map(Some)
+    })
 }
 
 // What follows is done inside an operation of the caller's on [`TABLE`].
@@ -92,9 +88,10 @@ pub fn put(owner: &Owner, app: &str, data: &Jsonb) -> Result<i32> {
 pub fn change(owner: &Owner, app: &str, patch: &Jsonb) -> Result<i32> {
     let nothing = || Error::NotThere("app data");
     let old = table::lock(&owner.token, app)?.ok_or_else(nothing)?;
-    let sealed = old.sealed.as_deref().ok_or_else(nothing)?;
-    let text = open(&owner.keys, &owner.token, app, old.version, sealed)
-        .map_err(|error| error.of_user(owner.token))?;
+    if old.sealed.is_none() {
+        return Err(nothing());
+    }
+    let text = open_row(&owner.keys, &old)?;
     let new = documents::patched(&text, patch)?;
     next_version(owner, old, Some(&new))
 }

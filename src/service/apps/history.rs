@@ -21,17 +21,24 @@ pub fn around(keys: &Keys, token: &Uuid, app: &str, version: i32) -> Result<(Val
     let new = table::find(token, app, after)?;
     // Both at once: a call that is refused counts for nothing.
     guard::admit(old.iter().chain(&new).count() as u64)?;
-    let read = |version, sealed: Option<Vec<u8>>| match sealed {
-        Some(sealed) => documents::read(&open(keys, token, app, version, &sealed)?),
-        None => Ok(Value::Null),
-    };
-    Ok((read(before, old)?, read(after, new)?))
+    let old = read_version(keys, token, app, before, old)?;
+    let new = read_version(keys, token, app, after, new)?;
+    Ok((old.unwrap_or_default(), new.unwrap_or_default()))
 }
 
 /// The data in a version, if they are still there. For use cases that read them on their own account,
 /// with an event and the bulk guard of their own.
 pub fn former(keys: &Keys, token: &Uuid, app: &str, version: i32) -> Result<Option<Value>> {
-    let sealed = table::find(token, app, version)?;
+    read_version(keys, token, app, version, table::find(token, app, version)?)
+}
+
+fn read_version(
+    keys: &Keys,
+    token: &Uuid,
+    app: &str,
+    version: i32,
+    sealed: Option<Vec<u8>>,
+) -> Result<Option<Value>> {
     let read = |sealed: Vec<u8>| documents::read(&open(keys, token, app, version, &sealed)?);
     sealed.map(read).transpose()
 }

@@ -48,7 +48,7 @@ fn open(
 /// Damaged when the bytes, or the row they stand in, are not as they were sealed.
 pub fn open_row(keys: &Keys, row: &AppData) -> Result<Zeroizing<String>> {
     let sealed = row.sealed.as_deref().ok_or(Error::Damaged("app data"))?;
-    open(keys, &row.token, &row.app, row.version, sealed)
+    open(keys, &row.token, &row.app, row.version, sealed).map_err(|error| error.of_user(row.token))
 }
 
 /// Refuses what names no app.

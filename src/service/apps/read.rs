@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
-use super::{check_name, open};
+use super::{check_name, open_row};
 use crate::audit;
 use crate::error::Result;
 use crate::keyring::Keys;
@@ -24,7 +24,7 @@ pub fn get(kind: &str, value: &str, app: &str) -> Result<Option<Document>> {
         let found = match table::find(&token, app)? {
             Some(data) => {
                 guard::admit(1)?;
-                let text = open_current(&keys, &data)?;
+                let text = open_row(&keys, &data)?;
                 Some(Document::profile(&text))
             }
             None => None,
@@ -39,13 +39,7 @@ pub fn current(keys: &Keys, token: &Uuid, app: &str) -> Result<Option<(i32, Zero
     let Some(data) = table::find(token, app)? else {
         return Ok(None);
     };
-    open_current(keys, &data).map(|text| Some((data.version, text)))
-}
-
-fn open_current(keys: &Keys, data: &table::AppData) -> Result<Zeroizing<String>> {
-    let sealed = data.sealed.as_deref().unwrap_or_default();
-    open(keys, &data.token, &data.app, data.version, sealed)
-        .map_err(|error| error.of_user(data.token))
+    open_row(keys, &data).map(|text| Some((data.version, text)))
 }
 
 /// The apps that keep something of a user; none when there is no such user.

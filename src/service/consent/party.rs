@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::identity;
 use crate::keyring::Keys;
 use crate::outbox::{self, Announcement};
-use crate::pg::scan::{Snapshot, with_latest_snapshot};
+use crate::pg::scan::{self, Snapshot, with_latest_snapshot};
 use crate::pg::{session, time};
 use crate::service::users::{Owner, UserRef};
 use crate::service::{digests, kinds};
@@ -239,8 +239,7 @@ pub fn erase(token: &Uuid, digests: &[u8]) -> Result<()> {
             let message = format!("removed an agreement: {status} since {}", time::to_json(since));
             audit::note(Some(token), &brief, message);
         }
-        // A transaction that sees the past has deleted what was there then.
-        if session::uses_one_snapshot() && table::any_of(&holder)? {
+        if scan::overlooks(|now| table::any_of(now, &holder))? {
             return Err(Error::Outdated("the user has agreed to something meanwhile"));
         }
     }

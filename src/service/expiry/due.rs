@@ -65,7 +65,6 @@ fn expire_one(keys: &Keys, token: &Uuid, now: i64) -> Result<bool> {
         })
     });
     let forgotten = outcome.unwrap_or_else(|failure| {
-        let token = uuid::Uuid::from_bytes(*token.as_bytes());
         let sqlstate = failure.sqlstate();
         session::warn(&format!(
             "databunker: the user {token} has expired and cannot be forgotten, SQLSTATE {sqlstate}"

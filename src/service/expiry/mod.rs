@@ -50,7 +50,7 @@ pub fn describe(kind: &str, value: &str) -> Result<Option<Jsonb>> {
             Some(found) => {
                 let waits = found.is_waiting();
                 let is_set = waits || found.status == "expired";
-                let token = uuid::Uuid::from_bytes(*found.expiration.as_bytes()).to_string();
+                let token = found.expiration.to_string();
                 Some(json!({
                     "status": found.status,
                     "expires_at": is_set.then(|| time::to_json(found.expires_at)),

@@ -44,7 +44,7 @@ impl Holder {
 pub fn user(snapshot: &Snapshot, holder: &Holder) -> Result<Value> {
     let found = record::view(snapshot, &holder.token, None, |view| {
         Ok(json!({
-            "token": hyphenated(&holder.token),
+            "token": holder.token.to_string(),
             "created_at": time::to_json(view.created_at),
             "updated_at": time::to_json(view.updated_at),
             "version": view.version,
@@ -108,7 +108,7 @@ pub fn sessions(holder: &Holder) -> Result<Vec<Value>> {
         |row| row.id,
         |row| {
             holder.keep(json!({
-                "session": hyphenated(&row.id),
+                "session": row.id.to_string(),
                 "created_at": time::to_json(row.created_at),
                 "expires_at": time::to_json(row.expires_at),
                 "data": stored_profile(&logins::open(&holder.keys, row)?)?,
@@ -124,13 +124,13 @@ pub fn shares(holder: &Holder) -> Result<Vec<Value>> {
         |(share, _)| share.id,
         |(share, terms)| {
             holder.keep(json!({
-                "record": hyphenated(&share.id),
+                "record": share.id.to_string(),
                 "created_at": time::to_json(share.created_at),
                 "expires_at": time::to_json(share.expires_at),
                 "partner": terms.partner,
                 "fields": terms.fields,
                 "app": terms.app,
-                "session": terms.session.as_ref().map(hyphenated),
+                "session": terms.session.as_ref().map(ToString::to_string),
             }))
         },
     )
@@ -185,11 +185,15 @@ pub fn expiration(holder: &Holder) -> Result<Option<Value>> {
 
 /// Who has accessed what and when, newest first.
 pub fn accesses(holder: &Holder) -> Result<Vec<Value>> {
+    audit::up_to_now(|| read_accesses(holder))
+}
+
+fn read_accesses(holder: &Holder) -> Result<Vec<Value>> {
     let mut accesses = Vec::new();
     let mut before = None;
     loop {
         backend::check_for_interrupts();
-        let page = audit::of_user(&holder.token, before, PAGE)?;
+        let page = storage::audit::of_user(&holder.token, before, PAGE)?;
         let Some(last) = page.last() else {
             return Ok(accesses);
         };
@@ -222,8 +226,4 @@ fn in_pages<T>(
             described.push(describe(row)?);
         }
     }
-}
-
-fn hyphenated(token: &Uuid) -> String {
-    uuid::Uuid::from_bytes(*token.as_bytes()).to_string()
 }

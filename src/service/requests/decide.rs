@@ -13,14 +13,12 @@ use crate::error::{Error, Result};
 use crate::identity;
 use crate::keyring::{self, Keys};
 use crate::outbox::{self, Announcement};
+use crate::pg::setting::MAX_FREE_TEXT;
 use crate::pg::time;
 use crate::service::users::Locked;
 use crate::storage::lookup;
 use crate::storage::record::{self, Record};
 use crate::storage::request::{self as table, Row};
-
-/// The longest reason, in bytes, as for `databunker.reason`.
-const MAX_REASON: usize = 1_000;
 
 /// A request whose user and which itself nobody else can change until the transaction ends.
 struct Taken {
@@ -115,7 +113,7 @@ pub(super) fn close(keys: &Keys, mut row: Row, state: State, reason: Option<&str
 }
 
 fn check_reason(reason: Option<&str>) -> Result<()> {
-    if reason.is_some_and(|reason| reason.len() > MAX_REASON) {
+    if reason.is_some_and(|reason| reason.len() > MAX_FREE_TEXT) {
         return Err(Error::BadArgument("the reason is too long", "Use at most 1,000 bytes."));
     }
     Ok(())

@@ -8,8 +8,7 @@ use super::{DAMAGED, State, Wish};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
-use crate::pg::scan::{Snapshot, with_latest_snapshot};
-use crate::pg::session;
+use crate::pg::scan;
 use crate::storage::request::{self as table, Row};
 
 /// Why open requests are cancelled then.
@@ -28,8 +27,7 @@ pub fn erase(token: &Uuid) -> Result<()> {
             erase_one(&keys, row)?;
         }
     }
-    let is_left = || table::any_unerased(&Snapshot::of_caller(), token);
-    if session::uses_one_snapshot() && with_latest_snapshot(is_left)? {
+    if scan::overlooks(|now| table::any_unerased(now, token))? {
         return Err(Error::Outdated("the user has got a request meanwhile"));
     }
     Ok(())

@@ -107,8 +107,8 @@ fn describe(keys: &Rc<Keys>, row: &Row) -> Result<Value> {
     let change = Change::open(keys, row)?;
     let decided_at = (state != State::Open).then(|| time::to_json(row.updated_at));
     Ok(json!({
-        "request": hyphenated(&row.request),
-        "token": hyphenated(&row.token),
+        "request": row.request.to_string(),
+        "token": row.token.to_string(),
         "action": row.action,
         "subject": row.subject,
         "status": row.status,
@@ -122,8 +122,4 @@ fn describe(keys: &Rc<Keys>, row: &Row) -> Result<Value> {
         "original": change::original(keys, row, state, change.original)?,
         "change": change.patch,
     }))
-}
-
-fn hyphenated(uuid: &Uuid) -> String {
-    uuid::Uuid::from_bytes(*uuid.as_bytes()).to_string()
 }

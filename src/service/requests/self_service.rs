@@ -1,7 +1,6 @@
 //! What users who have logged in do themselves, and what of it waits for approval.
 
 use bunker_core::names::SelfService;
-use pgrx::{PgSqlErrorCode, ereport};
 use serde_json::Value;
 
 use super::{Wish, file};
@@ -9,6 +8,7 @@ use crate::audit;
 use crate::error::Result;
 use crate::guc;
 use crate::identity;
+use crate::pg::session;
 use crate::service::schema;
 use crate::service::users::{self, Locked};
 use crate::storage::request as table;
@@ -31,12 +31,7 @@ pub fn profile_waits(old: &Value, new: &Value) -> Result<bool> {
 /// Files a request for what the caller wanted done. A NOTICE tells him under which name.
 pub fn file(user: &Locked, wish: &Wish) -> Result<()> {
     let request = audit::consequence("request", &table::TABLE, || file::file(user, wish))?;
-    let name = uuid::Uuid::from_bytes(*request.as_bytes());
-    ereport!(
-        NOTICE,
-        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-        format!("this waits for approval as request {name}")
-    );
+    session::notice(&format!("this waits for approval as request {request}"));
     Ok(())
 }
 

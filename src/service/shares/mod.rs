@@ -80,7 +80,3 @@ pub fn revoke(record: &Uuid) -> Result<bool> {
         Ok(true)
     })
 }
-
-fn lives(share: &Mortal) -> bool {
-    share.expires_at > time::now()
-}

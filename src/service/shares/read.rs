@@ -5,13 +5,14 @@ use pgrx::Uuid;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{Terms, lives};
+use super::Terms;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::keyring::{self, Keys};
 use crate::pg::document::Document;
 use crate::pg::scan::Snapshot;
+use crate::pg::time;
 use crate::service::users::MAX_BULK_BYTES;
 use crate::service::{apps, documents, guard, sessions, users};
 use crate::storage::mortal::Mortal;
@@ -29,7 +30,7 @@ pub fn get(record: &Uuid) -> Result<Option<Document>> {
         let (Some(share), Some(keys)) = (share, keys) else {
             return Ok(None);
         };
-        let found = if lives(&share) && record::exists(&snapshot, &share.token)? {
+        let found = if share.lives(time::now()) && record::exists(&snapshot, &share.token)? {
             guard::admit(1)?;
             let terms = Terms::open(&keys, &share).map_err(|e| e.of_user(share.token))?;
             if let Some(app) = &terms.app {
@@ -78,7 +79,7 @@ fn source(
 /// The parts of a document that the paths lead to, as JSON text. Of a profile, `token` is the user's
 /// token, whatever the profile itself calls so.
 fn select(document: &Value, paths: &[Field], token: Option<&Uuid>) -> Result<Zeroizing<String>> {
-    let token = token.map(|token| json!(uuid::Uuid::from_bytes(*token.as_bytes()).to_string()));
+    let token = token.map(|token| json!(token.to_string()));
     let mut parts = Map::with_capacity(paths.len());
     let mut bytes = 0;
     for path in paths {
@@ -105,7 +106,7 @@ pub fn of_user(
     after: Option<&Uuid>,
     max_rows: i32,
 ) -> Result<Vec<(Mortal, Terms)>> {
-    let shares = table::page(token, crate::pg::time::now(), after, max_rows)?;
+    let shares = table::page(token, time::now(), after, max_rows)?;
     let open = |share: Mortal| {
         let terms = Terms::open(keys, &share).map_err(|error| error.of_user(*token))?;
         Ok((share, terms))

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::keyring::Keys;
-use crate::service::sealed::Place;
-use crate::service::{apps, sealed};
+use crate::service::apps;
+use crate::service::sealed::{self, in_mortal};
 use crate::storage::mortal::Mortal;
 
-/// The terms of a share; bound to its uuid and times, so that nobody makes it live longer.
+/// The terms of a share.
 const TERMS: sealed::Field = sealed::Field::new("share.terms");
 /// How many fields one share may name.
 const MAX_FIELDS: usize = 100;
@@ -69,7 +69,7 @@ impl Terms {
         let text = serde_json::to_string(self)
             .map(Zeroizing::new)
             .map_err(|_| Error::Internal("the terms of a share cannot be written"))?;
-        within(share, |place| TERMS.seal_one(keys, place, &text))
+        in_mortal(share, |place| TERMS.seal_one(keys, place, &text))
     }
 
     /// The terms of `share`.
@@ -77,7 +77,7 @@ impl Terms {
     /// # Errors
     /// Damaged when the row is not as it was sealed.
     pub fn open(keys: &Keys, share: &Mortal) -> Result<Self> {
-        let text = within(share, |place| TERMS.open(keys, place, &share.sealed))?;
+        let text = in_mortal(share, |place| TERMS.open(keys, place, &share.sealed))?;
         serde_json::from_str(&text).map_err(|_| Error::Damaged("a share"))
     }
 }
@@ -98,18 +98,13 @@ fn checked_fields(fields: Vec<Option<String>>) -> Result<Vec<String>> {
         ))
 }
 
-fn within<R>(share: &Mortal, work: impl FnOnce(&Place<'_>) -> R) -> R {
-    let extra = sealed::of_span(&share.id, share.created_at, share.expires_at);
-    work(&Place { owner: &share.token, version: 0, extra: &extra })
-}
-
 /// A uuid in JSON: pgrx's own would be the text of its bytes.
 mod uuid_text {
     use pgrx::Uuid;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(id: &Option<Uuid>, to: S) -> Result<S::Ok, S::Error> {
-        id.map(|id| uuid::Uuid::from_bytes(*id.as_bytes()).to_string()).serialize(to)
+        id.map(|id| id.to_string()).serialize(to)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Uuid>, D::Error> {

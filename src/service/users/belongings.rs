@@ -3,8 +3,7 @@
 use pgrx::Uuid;
 
 use crate::error::{Error, Result};
-use crate::pg::scan::{Snapshot, with_latest_snapshot};
-use crate::pg::session as backend;
+use crate::pg::scan;
 use crate::service::{consent, expiry, requests};
 use crate::storage::{access_token, app_data, app_data_version, login_code, session, share};
 
@@ -27,19 +26,12 @@ pub fn erase(token: &Uuid, digests: &[u8]) -> Result<()> {
     nothing_is_left(token)
 }
 
-/// A transaction with one snapshot deletes what that one sees. What was added since, before the user
-/// was locked, no row lock gives away.
+/// What was added after the transaction's snapshot, before the user was locked, no row lock gives away.
 fn nothing_is_left(token: &Uuid) -> Result<()> {
-    if !backend::uses_one_snapshot() {
-        return Ok(());
-    }
-    let left = with_latest_snapshot(|| {
-        let now = Snapshot::of_caller();
-        Ok::<_, Error>(
-            app_data::any_of(&now, token)?
-                || session::any_of(&now, token)?
-                || share::any_of(&now, token)?,
-        )
+    let left = scan::overlooks(|now| {
+        Ok(app_data::any_of(now, token)?
+            || session::any_of(now, token)?
+            || share::any_of(now, token)?)
     })?;
     if left { Err(Error::Outdated("the user was given something meanwhile")) } else { Ok(()) }
 }

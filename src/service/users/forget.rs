@@ -115,7 +115,7 @@ fn describe_tombstone(token: &Uuid) -> Result<Option<Jsonb>> {
     };
     Ok(Some(Jsonb::from(format!(
         "{{\"token\":\"{}\",\"created_at\":\"{}\",\"forgotten_at\":\"{}\",\"preserved\":{}}}",
-        uuid::Uuid::from_bytes(*token.as_bytes()),
+        token,
         time::to_json(record.created_at),
         time::to_json(record.updated_at),
         *preserved,
