@@ -43,25 +43,27 @@ GRANT EXECUTE ON FUNCTION @extschema@.bunker_user_schema() TO bunker_reader, bun
 COMMENT ON FUNCTION @extschema@.bunker_user_schema() IS
     'The user schema in force.';
 
--- Who is going through all users to index them, and how far he has come.  PostgreSQL shows the
--- progress of another role's session to pg_read_all_stats only: a function that runs as the owner
--- tells the others, and tells nothing else.
-CREATE FUNCTION bunker.indexing() RETURNS TABLE (
-    pid integer, users_done bigint, users_total bigint
-)
+-- Who is going through all users, to index or to export them, and how far he has come.  PostgreSQL
+-- shows the progress of another role's session to pg_read_all_stats only: a function that runs as the
+-- owner tells the others, and tells nothing else.  src/pg/progress.rs has the other side.
+CREATE FUNCTION bunker.working() RETURNS TABLE (pid integer, command text, done bigint, total bigint)
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $indexing$
-        SELECT s.pid, s.param13, s.param12
+    AS $working$
+        SELECT s.pid, 'index users'::pg_catalog.text, s.param13, s.param12
           FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') AS s
          WHERE s.relid OPERATOR(pg_catalog.=) 'bunker.lookup'::pg_catalog.regclass::pg_catalog.oid
-    $indexing$;
-REVOKE ALL ON FUNCTION bunker.indexing() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION bunker.indexing() TO bunker_dpo, bunker_admin, pg_monitor;
+        UNION ALL
+        SELECT s.pid, 'export rows'::pg_catalog.text, s.param20, s.param19
+          FROM pg_catalog.pg_stat_get_progress_info('COPY') AS s
+         WHERE s.relid OPERATOR(pg_catalog.=) 'bunker.record'::pg_catalog.regclass::pg_catalog.oid
+    $working$;
+REVOKE ALL ON FUNCTION bunker.working() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bunker.working() TO bunker_dpo, bunker_admin, pg_monitor;
 
 CREATE VIEW bunker.progress AS
-    SELECT i.pid, 'index users'::pg_catalog.text AS command, i.users_done, i.users_total
-      FROM bunker.indexing() AS i;
+    SELECT w.pid, w.command, w.done, w.total
+      FROM bunker.working() AS w;
 REVOKE ALL ON TABLE bunker.progress FROM PUBLIC;
 GRANT USAGE ON SCHEMA bunker TO bunker_dpo, bunker_admin, pg_monitor;
 GRANT SELECT ON TABLE bunker.progress TO bunker_dpo, bunker_admin, pg_monitor;

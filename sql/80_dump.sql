@@ -24,3 +24,4 @@ SELECT pg_catalog.pg_extension_config_dump('bunker.audit_rest', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.audit_seal', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.outbox', '');
 SELECT pg_catalog.pg_extension_config_dump('bunker.event', '');
+SELECT pg_catalog.pg_extension_config_dump('bunker.bundle_number', '');

@@ -20,7 +20,8 @@ use pgrx::prelude::*;
 pgrx::pg_module_magic!(name, version);
 
 /// Who is told how transactions end.
-static OBSERVERS: [&pg::transaction::Observer; 2] = [&audit::OBSERVER, &outbox::OBSERVER];
+static OBSERVERS: [&pg::transaction::Observer; 3] =
+    [&audit::OBSERVER, &outbox::OBSERVER, &service::bundle::import::OBSERVER];
 
 /// Called by PostgreSQL when it loads the library: in the postmaster under
 /// shared_preload_libraries, otherwise in the first backend that calls a function of ours.

@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from harness import Cluster
+from harness import Cluster, sync
+from harness.mysql import MySql
 
 TEMPLATE = "bunker_template"
 GROUPS = ("reader", "app", "dpo", "admin")
@@ -45,6 +46,15 @@ def conn(cluster, db):
     """A superuser's connection to `db`, in autocommit."""
     with cluster.connect(db) as connection:
         yield connection
+
+
+@pytest.fixture
+def copy(cluster):
+    """A superuser's connection to a second fresh database, for a copy of the vault in `db`."""
+    name = cluster.create_db(next(_names), template=TEMPLATE)
+    with cluster.connect(name) as connection:
+        yield connection
+    cluster.drop_db(name)
 
 
 @pytest.fixture
@@ -111,6 +121,13 @@ def raises(cluster):
     return cluster.raises
 
 
+@pytest.fixture(scope="session")
+def mysql():
+    """A MariaDB or MySQL server, shared: make databases of your own in it."""
+    with MySql() as server:
+        yield server
+
+
 @pytest.fixture
 def fresh_cluster(request):
     """fresh_cluster(settings, preload=…, master_key=…): a started server of the test's own."""
@@ -126,6 +143,21 @@ def fresh_cluster(request):
     yield start
     for server in servers:
         server.destroy()
+
+
+@pytest.fixture
+def target_folder(cluster):
+    """A folder in which bunker-sync may make files."""
+    path = cluster.root / f"targets-{next(_names)}"
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+@pytest.fixture
+def sync_env(cluster, db):
+    """The variables by which bunker-sync finds the vault in `db`, and its master key."""
+    return sync.vault(cluster, db) | sync.master_key(cluster)
 
 
 # Reporting ------------------------------------------------------------------------------------

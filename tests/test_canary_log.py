@@ -91,6 +91,15 @@ def test_a_wrapper_of_the_callers_that_fails_leaves_no_value_in_the_log(raises, 
         conn.execute(f"SELECT make('{{\"email\": \"{value}\"}}')".encode())
 
 
+def test_an_error_below_a_function_has_no_place_in_a_statement_that_is_not_told(conn):
+    """Some drivers take an answer with the one and without the other for damaged."""
+    conn.execute("""CREATE FUNCTION broken() RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN PERFORM bunker_get_user('login', 'ann'), no_such_function(); END $$""")
+    with pytest.raises(psycopg.errors.UndefinedFunction) as caught:
+        conn.execute("SELECT broken()")
+    assert caught.value.diag.internal_query is caught.value.diag.internal_position is None
+
+
 def test_a_deadlock_leaves_no_value_in_the_log(server, vault):
     """PostgreSQL logs the statements of everybody in the circle."""
     value = word()

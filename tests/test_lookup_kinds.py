@@ -211,7 +211,7 @@ def test_one_snapshot_for_all_is_not_enough(admin_conn, raises, level, statement
 def test_progress_shows_and_a_cancel_undoes(conn, app_conn, dpo_conn, admin_conn, raises):
     app_conn.execute(CROWD, [30_000])
     before = row_counts(conn)
-    seen = "SELECT users_done, users_total FROM bunker.progress WHERE pid = %s AND users_done > 0"
+    seen = "SELECT done, total FROM bunker.progress WHERE pid = %s AND done > 0"
     with ThreadPoolExecutor() as pool:
         adding = pool.submit(call, admin_conn, "bunker_add_lookup", "tax", "/tax")
         done, total = wait_until(

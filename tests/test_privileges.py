@@ -107,7 +107,11 @@ SIGNATURES = {
     "bunker_cancel_request": ("request uuid, reason text DEFAULT NULL::text", "boolean"),
     "bunker_generate_key": ("", "text"),
     "bunker_status": ("", "jsonb"),
+    "bunker_import_bundle": ("lines text[]", "jsonb"),
     "bunker_check": ("", "TABLE(severity text, setting text, finding text, remedy text)"),
+    "bunker_import_rows": ("rows jsonb[]", 'TABLE("row" integer, token uuid, outcome text, '
+                           "sqlstate text, message text)"),
+    "bunker_export_bundle": ("target text, since text DEFAULT NULL::text", "SETOF text"),
 }
 EVENTS = ("TABLE(id bigint, at timestamp with time zone, actor text, action text, status text, "
           "kind text, token uuid, app text, reason text, message text)")
@@ -148,7 +152,8 @@ ALLOWED = {
     "admin": {"bunker_add_lookup", "bunker_reindex_lookup", "bunker_set_user_schema",
               "bunker_generate_key", "bunker_unlock_bulk", "bunker_tombstone", "bunker_list_users",
               "bunker_user_schema", "bunker_status", "bunker_check", "bunker_authenticate",
-              "bunker_create_access_token", "bunker_revoke_access_token", "bunker_events", *VERIFYING, *EXPIRY},
+              "bunker_create_access_token", "bunker_revoke_access_token", "bunker_events",
+              "bunker_import_rows", "bunker_export_bundle", "bunker_import_bundle", *VERIFYING, *EXPIRY},
     "stranger": set(),
 }
 # That of the user ann, in place of the one that was drawn.
@@ -225,7 +230,10 @@ CALLS = {
     "bunker_cancel_request": "bunker_cancel_request('REQUEST')",
     "bunker_generate_key": "bunker_generate_key()",
     "bunker_status": "bunker_status()",
+    "bunker_import_bundle": "bunker_import_bundle('{}')",
     "bunker_check": "* FROM bunker_check()",
+    "bunker_import_rows": "* FROM bunker_import_rows('{}')",
+    "bunker_export_bundle": "bunker_export_bundle('jsonl') LIMIT 1",
 }
 
 

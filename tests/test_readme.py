@@ -153,6 +153,8 @@ PROVOCATIONS = {
     "22P02": ("app", "SELECT bunker_lookup('token', 'no uuid')"),
     "23505": ("app", """SELECT bunker_create_user('{"email": "ann@EXAMPLE.com"}')"""),
     "23514": ("app", """SELECT bunker_create_user('{"login": "ann", "age": "young"}')"""),
+    "24000": ("admin", """BEGIN; DECLARE c CURSOR FOR SELECT bunker_export_bundle('jsonl');
+                          SAVEPOINT s; FETCH 1 FROM c; ROLLBACK TO s; FETCH ALL FROM c"""),
     "25000": ("app", """CREATE FUNCTION pg_temp.peek() RETURNS jsonb LANGUAGE plpgsql PARALLEL SAFE
                             AS $$ BEGIN RETURN bunker_lookup('email', 'ann@example.com'); END $$;
                         SELECT set_config(name, 'on', true) FROM pg_settings

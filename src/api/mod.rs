@@ -5,11 +5,13 @@
 mod access;
 mod apps;
 mod audit;
+mod bundle;
 mod check;
 mod consent;
 mod events;
 mod expiry;
 mod guard;
+mod import;
 mod keys;
 mod lookups;
 mod reports;

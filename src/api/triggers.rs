@@ -21,15 +21,12 @@ const RECORD_VERSION: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 fn bunker_record_changed<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, std::convert::Infallible> {
-    let row = trigger.new().or_else(|| trigger.old());
-    let column = |row: &PgHeapTuple<'_, AllocatedByPostgres>| {
-        (
-            row.get_by_index::<Uuid>(USER_TOKEN).ok().flatten(),
-            row.get_by_index::<i32>(RECORD_VERSION).ok().flatten(),
-        )
+    let read = |row: &PgHeapTuple<'_, AllocatedByPostgres>| Row {
+        token: row.get_by_index::<Uuid>(USER_TOKEN).ok().flatten(),
+        subject: None,
+        version: row.get_by_index::<i32>(RECORD_VERSION).ok().flatten(),
     };
-    let (token, version) = row.as_ref().map(column).unwrap_or_default();
-    report(trigger, Row { token, subject: None, version }).or_raise();
+    report_row(trigger, read).or_raise();
     Ok(None::<PgHeapTuple<'a, AllocatedByPostgres>>)
 }
 
@@ -39,22 +36,34 @@ fn bunker_record_changed<'a>(
 fn bunker_row_changed<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, std::convert::Infallible> {
-    changed_row(trigger).and_then(|row| report(trigger, row)).or_raise();
+    belonging_changed(trigger).or_raise();
     Ok(None::<PgHeapTuple<'a, AllocatedByPostgres>>)
 }
 
-fn changed_row(trigger: &PgTrigger<'_>) -> Result<Row> {
-    let Some(row) = trigger.new().or_else(|| trigger.old()) else {
-        return Ok(Row::default());
-    };
+fn belonging_changed(trigger: &PgTrigger<'_>) -> Result<()> {
     let columns = trigger.extra_args().map_err(unreadable)?;
     let column = |position: usize| columns.get(position).map(String::as_str);
-    let text = |column| row.get_by_name::<String>(column).ok().flatten();
-    Ok(Row {
+    report_row(trigger, |row| Row {
         token: column(0).and_then(|token| row.get_by_name::<Uuid>(token).ok().flatten()),
-        subject: column(1).and_then(text),
+        subject: column(1).and_then(|name| row.get_by_name::<String>(name).ok().flatten()),
         version: column(2).and_then(|version| row.get_by_name::<i32>(version).ok().flatten()),
     })
+}
+
+/// Reports a change of a row. One that goes from a user to another has changed for both.
+fn report_row(
+    trigger: &PgTrigger<'_>,
+    read: impl Fn(&PgHeapTuple<'_, AllocatedByPostgres>) -> Row,
+) -> Result<()> {
+    let old = trigger.old().map(|row| read(&row));
+    let Some(new) = trigger.new().map(|row| read(&row)) else {
+        return report(trigger, old.unwrap_or_default());
+    };
+    match old {
+        Some(old) if old.token != new.token => report(trigger, old)?,
+        _ => {}
+    }
+    report(trigger, new)
 }
 
 /// After each statement on any other table: an event, and for tables whose rows backends cache, the

@@ -25,8 +25,8 @@ pub use access::{Access, admit, inquire, read, refused};
 pub use actor::be_maintenance;
 pub use delivery::{GATE, catch_up, channel, ensure_writer, put_at_once};
 pub use operation::{
-    Change, Changed, about, changed, consequence, note, nothing_found, operation, remark, report,
-    sum_up, unreported,
+    Change, Changed, Finding, about, changed, consequence, disclose, fact, note, nothing_found,
+    operation, remark, report, sum_up, unreported,
 };
 pub use written::{OBSERVER, number};
 

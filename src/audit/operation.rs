@@ -12,7 +12,7 @@ use pgrx::Uuid;
 use pgrx::pg_sys::Oid;
 
 use super::attempt::Attempt;
-use super::{actor, written};
+use super::{actor, mode, written};
 use crate::error::{Result, Status};
 use crate::guc;
 use crate::identity;
@@ -134,6 +134,49 @@ pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static,
             ..operation.event()
         });
     });
+}
+
+/// Adds an event to the running operation that somebody else's trail knows: of a user perhaps, and by the
+/// name of an app perhaps.
+pub fn fact(token: Option<&Uuid>, app: Option<&str>, message: String) {
+    with_running(|operation| {
+        operation.pending.push(Event {
+            token: token.copied(),
+            app: app.map(str::to_owned),
+            message: Some(Cow::Owned(message)),
+            ..operation.event()
+        });
+    });
+}
+
+/// What a call has found out about a part of its work and changed nothing.
+pub struct Finding {
+    /// About whom, if about a user.
+    pub token: Option<Uuid>,
+    /// How that part has ended.
+    pub status: Status,
+    /// Why nothing was changed, without any value.
+    pub message: Cow<'static, str>,
+}
+
+/// Delivers an event of the running operation for each finding, as of a read: the caller is about to be
+/// told, and no rollback takes that back.
+///
+/// # Errors
+/// The events could not be written: he must not be told.
+pub fn disclose(findings: Vec<Finding>) -> Result<()> {
+    let Some(event) = with_running(|operation| operation.event()).filter(|_| !findings.is_empty())
+    else {
+        return Ok(());
+    };
+    let tell = |finding: Finding| Event {
+        token: finding.token,
+        status: Cow::Borrowed(finding.status.as_str()),
+        message: Some(finding.message),
+        ..event.clone()
+    };
+    let mut events: Vec<_> = findings.into_iter().map(tell).collect();
+    mode::deliver(&mut events, false)
 }
 
 /// Adds an event to the running operation that what it was to end, of a user perhaps and by a name

@@ -24,7 +24,7 @@ thread_local! {
 
 /// What is to be told of the ends of transactions.
 pub static OBSERVER: Observer =
-    Observer { committing: || (), committed, aborted, prepared, aborted_to };
+    Observer { committing: || (), preparing: || (), committed, aborted, prepared, aborted_to };
 
 /// Writes events in the caller's transaction: they exist exactly when it is committed.
 pub fn write(events: &mut [Event]) -> Result<()> {

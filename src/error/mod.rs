@@ -7,6 +7,7 @@ mod sealed;
 mod status;
 mod words;
 
+use bunker_bundle::BundleError;
 use bunker_core::crypto::{CryptoError, EntryError, OpenError};
 use bunker_core::normalize::NormalizeError;
 use bunker_core::profile::{PatchError, ProfileError, SchemaError, SchemaLocation, Violation};
@@ -73,6 +74,12 @@ pub enum Error {
     CallInDefinition,
     /// The transaction sees the past, and the work needs the present.
     IsolationLevel,
+    /// The transaction has written, and the work is only for one that has not.
+    HasWritten,
+    /// What a call reads from row to row was closed, or read, by somebody else meanwhile.
+    Interrupted,
+    /// A bundle is not what it should be.
+    BadBundle(BundleError),
     /// The library is not in shared_preload_libraries, so there is no audit writer.
     NoAuditWriter,
     /// The audit writer did not write the event in time.
@@ -144,7 +151,8 @@ impl Error {
             | Self::BadValue(_)
             | Self::BadProfile(_)
             | Self::BadPatch(_)
-            | Self::BadSchema(_) => ERRCODE_INVALID_PARAMETER_VALUE,
+            | Self::BadSchema(_)
+            | Self::BadBundle(_) => ERRCODE_INVALID_PARAMETER_VALUE,
             Self::MalformedToken => ERRCODE_INVALID_TEXT_REPRESENTATION,
             Self::Duplicate(_) | Self::Exists(..) => ERRCODE_UNIQUE_VIOLATION,
             Self::SchemaViolation(_) | Self::LockedChange(_) => ERRCODE_CHECK_VIOLATION,
@@ -170,8 +178,32 @@ impl Error {
             | Self::Refused(..) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             Self::ParallelQuery => ERRCODE_INVALID_TRANSACTION_STATE,
             Self::CallInDefinition => ERRCODE_INVALID_OBJECT_DEFINITION,
-            Self::IsolationLevel => ERRCODE_ACTIVE_SQL_TRANSACTION,
+            Self::IsolationLevel | Self::HasWritten => ERRCODE_ACTIVE_SQL_TRANSACTION,
+            Self::Interrupted => ERRCODE_INVALID_CURSOR_STATE,
             Self::OfUser(_, inner) | Self::Element(_, inner) => inner.sqlstate(),
+        }
+    }
+
+    /// The five characters of its SQLSTATE.
+    pub fn sqlstate_text(&self) -> String {
+        sqlstate_text(self.sqlstate())
+    }
+
+    /// Whether other work would fail, too: it is about the vault, the server, the transaction or the
+    /// caller, not about what he has sent or whom that concerns.
+    pub fn is_general(&self) -> bool {
+        match self {
+            Self::Crypto(_) | Self::Internal(_) | Self::IsolationLevel | Self::ParallelQuery => {
+                true
+            }
+            Self::OfUser(_, inner) | Self::Element(_, inner) => inner.is_general(),
+            _ => matches!(
+                self.sqlstate(),
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+                    | PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
+                    | PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION
+                    | PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE
+            ),
         }
     }
 
@@ -226,6 +258,13 @@ impl Error {
             .report(PgLogLevel::ERROR);
         unreachable!("a report at level ERROR does not return")
     }
+}
+
+/// The five characters of an SQLSTATE.
+pub fn sqlstate_text(code: PgSqlErrorCode) -> String {
+    // PGUNSIXBIT in elog.h: six bits a character, the first one lowest.
+    let code = code as u32;
+    (0..5).map(|place| char::from(((code >> (6 * place)) & 0x3F) as u8 + b'0')).collect()
 }
 
 /// Turns a failed use case into a PostgreSQL error at the edge of the extension.
@@ -287,6 +326,18 @@ impl From<EntryError> for Error {
         match error {
             EntryError::WrongMasterKey => Self::Sealed(SealedReason::WrongMasterKey),
             _ => Self::Damaged("a key of the keyring"),
+        }
+    }
+}
+
+impl From<BundleError> for Error {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::BadCursor => Self::BadArgument(
+                "this is not a cursor of this vault",
+                "Give the cursor that the last bundle ends with, or none to export the whole vault.",
+            ),
+            other => Self::BadBundle(other),
         }
     }
 }

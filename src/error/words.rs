@@ -43,6 +43,9 @@ impl Error {
             Self::NotPreloaded(setting) => format!("{setting} works with preloading only").into(),
             Self::ParallelQuery => "the vault cannot be used in a parallel query".into(),
             Self::IsolationLevel => "this needs a READ COMMITTED transaction".into(),
+            Self::HasWritten => "the transaction has written already".into(),
+            Self::Interrupted => "a cursor of the export was closed or moved".into(),
+            Self::BadBundle(e) => e.to_string().into(),
             Self::AuditUnavailable => "the audit trail cannot be written".into(),
             Self::NoAuditWriter => {
                 "the audit trail needs databunker in shared_preload_libraries".into()
@@ -61,7 +64,8 @@ impl Error {
         }
     }
 
-    pub(super) fn hint(&self) -> Cow<'static, str> {
+    /// How it can be mended, without any value.
+    pub fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::UnknownKind => {
                 "Use token, email, phone, login, custom, or a kind added with bunker_add_lookup."
@@ -134,6 +138,18 @@ impl Error {
             }
             Self::IsolationLevel => {
                 "Run it by itself, or begin with ISOLATION LEVEL READ COMMITTED.".into()
+            }
+            Self::HasWritten => {
+                "An export shows what is committed: run it in a transaction of its own.".into()
+            }
+            Self::Interrupted => {
+                "Export again, leave its cursors alone, and fetch all lines before the transaction, or the \
+                 savepoint in which it has begun, ends."
+                    .into()
+            }
+            Self::BadBundle(_) => {
+                "Nothing of it was taken. Have it sent again, or export the vault as a whole."
+                    .into()
             }
             Self::AuditUnavailable => {
                 "The server log says what keeps the audit writer: a lock on bunker.audit, a full \

@@ -1,6 +1,7 @@
 //! The vault's keys: opened with the master key when first needed, cached in the backend, forgotten
 //! when their source or the keyring table changes.
 
+mod imported;
 pub mod source;
 
 use std::cell::{Cell, RefCell};
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bunker_core::crypto::{
-    EntryError, EntryId, IndexKey, MasterKey, Purpose, TokenKey, WrappingKey,
+    BundleKey, EntryError, EntryId, IndexKey, MasterKey, Purpose, TokenKey, WrappingKey,
 };
 use bunker_core::normalize;
 use bunker_core::secret::SecretKey;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result, SealedReason};
 use crate::pg::{background, log_redaction, session, setting};
 use crate::storage::keyring as table;
 use crate::storage::{lookup_kind, record};
+pub use imported::{adopt, merge};
 
 /// The opened keyring.
 pub struct Keys {
@@ -25,6 +27,7 @@ pub struct Keys {
     index: IndexKey,
     trail: TrailKey,
     tokens: TokenKey,
+    bundle: BundleKey,
     version: u32,
 }
 
@@ -53,6 +56,11 @@ impl Keys {
     /// The key of access tokens and login codes.
     pub fn tokens(&self) -> &TokenKey {
         &self.tokens
+    }
+
+    /// The key that signs bundles.
+    pub fn bundle(&self) -> &BundleKey {
+        &self.bundle
     }
 
     /// The version of the current data-wrapping key.
@@ -180,7 +188,7 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
         return Err(Error::Sealed(SealedReason::WrongMasterKey));
     }
     let mut data = Vec::new();
-    let (mut index, mut trail, mut tokens) = (None, None, None);
+    let (mut index, mut trail, mut tokens, mut bundle) = (None, None, None, None);
     let mut version = 0;
     for (id, key) in opened {
         let key = key.map_err(|_| Error::Damaged("a key of the keyring"))?;
@@ -192,15 +200,15 @@ fn open(master: &MasterKey, entries: &[table::Entry]) -> Result<Keys> {
             Purpose::Index => index = Some(IndexKey::new(&key)),
             Purpose::Audit => trail = Some(TrailKey::new(id.id, &key)),
             Purpose::AccessToken => tokens = Some(TokenKey::new(&key)),
-            // Opened all the same, so that damage shows now; used by its own feature.
-            Purpose::Bundle => {}
+            Purpose::Bundle => bundle = Some(BundleKey::new(&key)),
         }
     }
-    let (Some(index), Some(trail), Some(tokens)) = (index, trail, tokens) else {
+    let (Some(index), Some(trail), Some(tokens), Some(bundle)) = (index, trail, tokens, bundle)
+    else {
         return Err(Error::Damaged("the keyring"));
     };
     if data.is_empty() {
         return Err(Error::Damaged("the keyring"));
     }
-    Ok(Keys { data, index, trail, tokens, version })
+    Ok(Keys { data, index, trail, tokens, bundle, version })
 }

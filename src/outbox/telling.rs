@@ -32,7 +32,8 @@ pub const LOOK: &CStr = c"{\"event\":\"many\",\"token\":null}";
 const MAX_TOLD: usize = 1_000;
 
 /// What is to be told of the ends of transactions.
-pub static OBSERVER: Observer = Observer { committing, committed, aborted, prepared, aborted_to };
+pub static OBSERVER: Observer =
+    Observer { committing, preparing: || (), committed, aborted, prepared, aborted_to };
 
 struct Pending {
     subtransaction: SubTransactionId,

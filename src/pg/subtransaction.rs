@@ -3,9 +3,9 @@
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+use pgrx::{PgMemoryContexts, PgSqlErrorCode, PgTryBuilder, pg_sys};
 
-use crate::error::{OrRaise, Result};
+use crate::error::{Error, OrRaise, Result, sqlstate_text};
 
 /// Why a piece of work has failed.
 pub struct Failure(PgSqlErrorCode);
@@ -14,9 +14,7 @@ impl Failure {
     /// The five characters of its SQLSTATE. Of the message nothing: PostgreSQL's own may quote what
     /// it stumbled over.
     pub fn sqlstate(&self) -> String {
-        // PGUNSIXBIT in elog.h: six bits a character, the first one lowest.
-        let code = self.0 as u32;
-        (0..5).map(|place| char::from(((code >> (6 * place)) & 0x3F) as u8 + b'0')).collect()
+        sqlstate_text(self.0)
     }
 
     /// Whether other work would fail, too: it concerns the server (a full disk, no memory, a cancel,
@@ -24,6 +22,45 @@ impl Failure {
     fn is_general(&self) -> bool {
         let state = self.sqlstate();
         ["40", "53", "57", "58"].iter().any(|class| state.starts_with(class))
+    }
+
+    /// Whether it is about the values that were written: data, a constraint, a limit.
+    fn is_about_values(&self) -> bool {
+        let state = self.sqlstate();
+        ["22", "23", "54"].iter().any(|class| state.starts_with(class))
+    }
+}
+
+/// Why nothing is left of a piece of work.
+pub enum Undone {
+    /// It has failed by itself.
+    Failed(Error),
+    /// PostgreSQL has refused the values that it wrote.
+    Refused(Failure),
+}
+
+/// Does `work` in a subtransaction of its own, which is rolled back when it fails, and in memory of its
+/// own: nothing that PostgreSQL allocated outlives it, so what it returns must be Rust's.
+///
+/// # Errors
+/// A failure that other work would meet, too; PostgreSQL's own are raised again.
+pub fn separately<R>(work: impl FnOnce() -> Result<R>) -> Result<Result<R, Undone>> {
+    let mut memory = PgMemoryContexts::new("databunker subtransaction");
+    // SAFETY: only the memory in which allocations are made is another one, and `within_while` puts
+    // the caller's back, whatever happens.
+    let work = || unsafe { memory.switch_to(|_| work()) };
+    match within_while(work, Result::is_ok) {
+        Ok(Ok(result)) => Ok(Ok(result)),
+        Ok(Err(error)) if error.is_general() => Err(error),
+        Ok(Err(error)) => Ok(Err(Undone::Failed(error))),
+        Err(error) => {
+            let failure = Failure(sqlstate_of(&error));
+            if failure.is_about_values() {
+                Ok(Err(Undone::Refused(failure)))
+            } else {
+                error.rethrow()
+            }
+        }
     }
 }
 
@@ -38,6 +75,14 @@ pub fn attempt<R>(work: impl FnOnce() -> Result<R>) -> Result<R, Failure> {
 
 /// Does `work` in a subtransaction; the error that ended it, if one did.
 pub fn within<R>(work: impl FnOnce() -> R) -> Result<R, Box<CaughtError>> {
+    within_while(work, |_| true)
+}
+
+/// The same, but the subtransaction is also rolled back when what the work returns is not `good`.
+fn within_while<R>(
+    work: impl FnOnce() -> R,
+    good: impl FnOnce(&R) -> bool,
+) -> Result<R, Box<CaughtError>> {
     // SAFETY: the sequence of PL/pgSQL's exception block (exec_stmt_block in pl_exec.c): what goes
     // wrong ends the subtransaction alone, whose locks pass to the transaction when it succeeds.
     unsafe {
@@ -47,7 +92,11 @@ pub fn within<R>(work: impl FnOnce() -> R) -> Result<R, Box<CaughtError>> {
         pg_sys::CurrentMemoryContext = memory;
         let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
             let result = work();
-            pg_sys::ReleaseCurrentSubTransaction();
+            if good(&result) {
+                pg_sys::ReleaseCurrentSubTransaction();
+            } else {
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
             Ok(result)
         }))
         .catch_others(|error| {

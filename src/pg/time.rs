@@ -65,6 +65,16 @@ pub fn parse(text: &CStr) -> Option<i64> {
     is_storable(time).then_some(time)
 }
 
+/// A point in time that is given in seconds since 1970-01-01 UTC; `None` if PostgreSQL cannot store it.
+pub fn from_unix(seconds: f64) -> Option<i64> {
+    /// From 1970 to 2000, where PostgreSQL counts from.
+    const EPOCH: i64 = 946_684_800_000_000;
+    let micros = (seconds * 1e6).round();
+    // Within 2^53 microseconds of 1970, some 285 years, no precision is lost.
+    let time = (micros.abs() < 9e18).then_some(micros as i64)?.checked_sub(EPOCH)?;
+    is_storable(time).then_some(time)
+}
+
 /// The last point in time that PostgreSQL can store.
 pub const LAST: i64 = RANGE.end - 1;
 

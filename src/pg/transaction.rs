@@ -7,6 +7,8 @@ use pgrx::prelude::*;
 pub struct Observer {
     /// The transaction is about to be committed; an error rolls it back.
     pub committing: fn(),
+    /// The transaction is about to be prepared; an error rolls it back.
+    pub preparing: fn(),
     /// The transaction is committed, and durable as far as the caller asked for; must not fail.
     pub committed: fn(),
     /// It is rolled back.
@@ -75,6 +77,7 @@ unsafe extern "C-unwind" fn on_end(
     for observer in observers() {
         match event {
             pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT => (observer.committing)(),
+            pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE => (observer.preparing)(),
             pg_sys::XactEvent::XACT_EVENT_COMMIT => (observer.committed)(),
             pg_sys::XactEvent::XACT_EVENT_PREPARE => (observer.prepared)(),
             pg_sys::XactEvent::XACT_EVENT_ABORT => (observer.aborted)(),

@@ -32,6 +32,8 @@ pub enum Value<'a> {
     Text(&'a str),
     /// `jsonb`, already made by PostgreSQL
     Jsonb(Datum),
+    /// An array, already made by PostgreSQL, and its type
+    Array(Datum, Oid),
     /// NULL of a type
     Null(Oid),
 }
@@ -57,6 +59,12 @@ impl Value<'_> {
         document.into_datum().map_or(Value::Null(pg_sys::JSONBOID), Value::Jsonb)
     }
 
+    /// An array that PostgreSQL makes in the current memory context.
+    pub fn array<T: IntoDatum>(elements: Vec<Option<T>>) -> Value<'static> {
+        let oid = Vec::<Option<T>>::type_oid();
+        elements.into_datum().map_or(Value::Null(oid), |array| Value::Array(array, oid))
+    }
+
     /// The value as PostgreSQL takes it, allocated in the current memory context; `None` for NULL.
     pub fn datum(&self) -> Option<Datum> {
         match *self {
@@ -69,7 +77,7 @@ impl Value<'_> {
             Value::Int8s(numbers) => numbers.to_vec().into_datum(),
             Value::Bytes(bytes) => bytes.into_datum(),
             Value::Text(text) => text.into_datum(),
-            Value::Jsonb(datum) => Some(datum),
+            Value::Jsonb(datum) | Value::Array(datum, _) => Some(datum),
             Value::Null(_) => None,
         }
     }
@@ -106,7 +114,7 @@ impl Value<'_> {
             Value::Bytes(_) => pg_sys::BYTEAOID,
             Value::Text(_) => pg_sys::TEXTOID,
             Value::Jsonb(_) => pg_sys::JSONBOID,
-            Value::Null(oid) => oid,
+            Value::Array(_, oid) | Value::Null(oid) => oid,
         }
     }
 }

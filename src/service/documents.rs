@@ -40,6 +40,15 @@ pub fn patched(stored: &str, patch: &Jsonb) -> Result<Jsonb> {
     Ok(Jsonb::canonical(new.to_string()))
 }
 
+/// Whether a stored document and one that is given say the same.
+///
+/// # Errors
+/// The given one is no JSON object, or is over a limit.
+pub fn same(stored: &str, given: &Jsonb) -> Result<bool> {
+    let new = profile::parse(given.as_str(), &guc::limits()).map_err(unusable)?;
+    Ok(profile::same_json(&read(stored)?, &new))
+}
+
 /// Reads a document that was stored, perhaps when other limits were in force.
 pub fn read(stored: &str) -> Result<Value> {
     stored_profile(stored)

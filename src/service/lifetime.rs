@@ -1,9 +1,47 @@
-//! How long something lasts: what a caller asks for, and the most that a setting allows.
+//! Since when something is kept, and how long it lasts: what a caller asks for, and the most that a
+//! setting allows. Times are microseconds since 2000-01-01 UTC.
 
 use bunker_core::calendar::Interval;
+use pgrx::Uuid;
 
 use crate::error::{Error, Result};
 use crate::pg::{session, time};
+use crate::storage::mortal::Mortal;
+
+/// Since when something is kept that is changed now and then.
+#[derive(Clone, Copy)]
+pub struct Since {
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was last changed.
+    pub updated_at: i64,
+}
+
+impl Since {
+    /// What is made at `now`.
+    pub const fn at(now: i64) -> Self {
+        Self { created_at: now, updated_at: now }
+    }
+}
+
+/// The life of something that ends by itself.
+#[derive(Clone, Copy)]
+pub struct Life {
+    /// Names what lives.
+    pub id: Uuid,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it ends.
+    pub expires_at: i64,
+}
+
+impl Life {
+    /// The row of a user's with this life; what it holds is yet to be sealed.
+    pub fn of(&self, token: &Uuid) -> Mortal {
+        let &Self { id, created_at, expires_at } = self;
+        Mortal { id, token: *token, created_at, expires_at, sealed: Vec::new() }
+    }
+}
 
 /// When something ends that begins at `now` (microseconds since 2000-01-01 UTC). `ttl` is how long the
 /// caller wants it to last, `bound` the most that `setting` allows: what he gets when he does not say,

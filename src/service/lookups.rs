@@ -7,7 +7,7 @@ use bunker_core::profile::{self, Pointer};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::keyring::{self, Keys};
-use crate::pg::progress::Progress;
+use crate::pg::progress::{Progress, Work};
 use crate::pg::session;
 use crate::service::consent;
 use crate::service::digests;
@@ -20,7 +20,7 @@ use crate::storage::record::{self, Record};
 /// Users that are read at a time, profiles and all: bounds the memory.
 const BATCH: i32 = 100;
 /// The most kinds there can be: a record repeats one digest of each, and has to fit into a page.
-const MAX_KINDS: usize = 64;
+pub const MAX_KINDS: usize = 64;
 /// The longest name of a kind.
 const MAX_NAME: usize = 31;
 /// Kinds that exist without being added.
@@ -118,7 +118,7 @@ fn existing(name: &str, path: &str, normalizer: Normalizer) -> Result<Option<i64
 }
 
 fn index_users(keys: &Keys, kind: &Kind) -> Result<i64> {
-    let progress = Progress::start(lookup::TABLE.oid()?, record::count()?.0);
+    let progress = Progress::start(Work::Indexing, lookup::TABLE.oid()?, record::count()?.0);
     let (mut seen, mut indexed) = (0, 0);
     let mut after = None;
     loop {

@@ -2,6 +2,7 @@
 
 pub mod access_tokens;
 pub mod apps;
+pub mod bundle;
 pub mod check;
 pub mod consent;
 pub mod digests;
@@ -10,6 +11,7 @@ pub mod events;
 pub mod expiry;
 pub mod guard;
 pub mod ids;
+pub mod import;
 pub mod kinds;
 pub mod lifetime;
 pub mod login;

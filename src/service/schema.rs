@@ -45,6 +45,14 @@ fn compile(text: &str) -> Result<UserSchema> {
     Ok(UserSchema::compile(&profile::parse_json(text, &limits)?)?)
 }
 
+/// Whether a schema can be put into force.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check(text: &str) -> Result<()> {
+    compile(text).map(drop)
+}
+
 /// Puts a schema into force, or none; its version.
 pub fn set(schema: Option<Jsonb>) -> Result<i32> {
     audit::operation("set_user_schema", None, &table::TABLE, || {

@@ -4,6 +4,7 @@ use bunker_core::calendar::Interval;
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
+use super::lifetime::Life;
 use super::sealed::{Field, in_mortal};
 use super::users::{MAX_BULK_BYTES, Owner, check_page, find_owner};
 use super::{documents, guard, ids, lifetime};
@@ -32,18 +33,33 @@ pub fn create(kind: &str, value: &str, data: &Jsonb, ttl: Option<Interval>) -> R
         lookup::lock_for_writing()?;
         let owner = Owner::hold(kind, value)?;
         let now = time::now();
-        let mut session = Mortal {
-            id: ids::random()?,
-            token: owner.token,
-            created_at: now,
-            expires_at: lifetime::ends_at(ttl, guc::max_session_retention()?, SETTING, now)?,
-            sealed: Vec::new(),
-        };
-        session.sealed =
-            in_mortal(&session, |place| DATA.seal_one(&owner.keys, place, data.as_str()))?;
-        table::insert(&session)?;
-        Ok(session.id)
+        let expires_at = lifetime::ends_at(ttl, guc::max_session_retention()?, SETTING, now)?;
+        let life = Life { id: ids::random()?, created_at: now, expires_at };
+        insert(&owner, data, &life).map(|()| life.id)
     })
+}
+
+/// Adds a session of another system's, as part of the running operation; false if it is there already.
+/// It ends no later than one that was opened now.
+///
+/// # Errors
+/// Another session has its uuid; as [`documents::check`].
+pub fn bring(owner: &Owner, data: &Jsonb, mut life: Life) -> Result<bool> {
+    documents::check(data)?;
+    if let Some(there) = table::find(&Snapshot::of_caller(), &life.id)? {
+        if there.token == owner.token && documents::same(&open(&owner.keys, &there)?, data)? {
+            return Ok(false);
+        }
+        return Err(Error::Exists("another session has this uuid", "Leave the session out."));
+    }
+    life.expires_at = life.expires_at.min(guc::max_session_retention()?.after(time::now()));
+    insert(owner, data, &life).map(|()| true)
+}
+
+fn insert(owner: &Owner, data: &Jsonb, life: &Life) -> Result<()> {
+    let mut session = life.of(&owner.token);
+    session.sealed = in_mortal(&session, |place| DATA.seal_one(&owner.keys, place, data.as_str()))?;
+    table::insert(&session)
 }
 
 /// The data of a session that lives.

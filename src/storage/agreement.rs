@@ -16,7 +16,7 @@ pub static TABLE: TableRef = TableRef::new(c"agreement", c"agreement_pkey");
 const USER: i16 = 0;
 
 /// Who agreed: a user, or whoever turns out to have an address.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// The user's token, or the digest of the address.
     pub owner: Uuid,

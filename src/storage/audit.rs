@@ -187,6 +187,30 @@ pub fn all(before: Option<i64>, limit: i32) -> Result<Vec<Event>> {
     )
 }
 
+/// Whether an event of this action says this about a user.
+pub fn says(token: &Uuid, action: &str, message: &str) -> Result<bool> {
+    let says = sql::row(
+        "SELECT EXISTS (SELECT FROM bunker.audit AS a
+                         WHERE a.token OPERATOR(pg_catalog.=) $1
+                           AND a.action OPERATOR(pg_catalog.=) $2
+                           AND a.message OPERATOR(pg_catalog.=) $3)",
+        &[Value::Uuid(token), Value::Text(action), Value::Text(message)],
+        |row| row.get(1),
+    )?;
+    Ok(says.unwrap_or_default())
+}
+
+/// What events of this action say that are about nobody.
+pub fn said_of_nobody(action: &str) -> Result<Vec<String>> {
+    sql::rows(
+        "SELECT a.message
+           FROM bunker.audit AS a
+          WHERE a.token IS NULL AND a.action OPERATOR(pg_catalog.=) $1 AND a.message IS NOT NULL",
+        &[Value::Text(action)],
+        |row| row.get(1),
+    )
+}
+
 /// The events after a number, oldest first.
 pub fn since(id: i64) -> Pages<Event> {
     const SIZE: i32 = 1_000;

@@ -15,6 +15,9 @@ use crate::pg::value::Value;
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"expiration", c"expiration_pkey");
 
+/// What an expiration can be, in the table's words.
+pub const STATUSES: [&str; 4] = ["wait", "retain", "cancelled", "expired"];
+
 /// What has become of an expiration that no longer waits.
 #[derive(Clone, Copy)]
 pub enum Status {

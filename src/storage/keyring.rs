@@ -50,18 +50,21 @@ pub fn lock() -> Result<()> {
 
 /// Stores new entries.
 pub fn insert(entries: &[Entry]) -> Result<()> {
-    for Entry { id, sealed } in entries {
-        sql::run(
-            "INSERT INTO bunker.keyring (id, purpose, version, sealed, created_at)
-             VALUES ($1, $2, $3, $4, $5)",
-            &[
-                Value::Int4(id.id.cast_signed()),
-                Value::Text(id.purpose.as_str()),
-                Value::Int4(id.version.cast_signed()),
-                Value::Bytes(sealed),
-                Value::Time(time::transaction_start()),
-            ],
-        )?;
-    }
-    Ok(())
+    entries.iter().try_for_each(|entry| insert_made_at(entry, time::transaction_start()))
+}
+
+/// Stores an entry that was made at a time, perhaps in another copy of the vault.
+pub fn insert_made_at(Entry { id, sealed }: &Entry, created_at: i64) -> Result<()> {
+    sql::run(
+        "INSERT INTO bunker.keyring (id, purpose, version, sealed, created_at)
+         VALUES ($1, $2, $3, $4, $5)",
+        &[
+            Value::Int4(id.id.cast_signed()),
+            Value::Text(id.purpose.as_str()),
+            Value::Int4(id.version.cast_signed()),
+            Value::Bytes(sealed),
+            Value::Time(created_at),
+        ],
+    )
+    .map(drop)
 }

@@ -11,6 +11,7 @@ use crate::pg::writer::{UniqueViolation, Writer};
 pub static TABLE: TableRef = TableRef::new(c"lookup_kind", c"lookup_kind_pkey");
 
 /// A kind as it is stored.
+#[derive(PartialEq, Eq)]
 pub struct Row {
     /// Number in the blind index.
     pub id: i16,
@@ -65,8 +66,8 @@ fn taken(_: UniqueViolation) -> Error {
     Error::Internal("a lookup kind has the name of one that every vault has")
 }
 
-/// All kinds, in the order of their ids; those of `BUILT_IN` also before the first use.
-pub fn read(version: i32) -> Result<Vec<Row>> {
+/// The kinds that are stored.
+pub fn stored() -> Result<Vec<Row>> {
     let mut kinds = Vec::new();
     scan::read_all(&TABLE, |row| {
         kinds.push(Row {
@@ -78,6 +79,12 @@ pub fn read(version: i32) -> Result<Vec<Row>> {
         });
         Ok(())
     })?;
+    Ok(kinds)
+}
+
+/// All kinds, in the order of their ids; those of `BUILT_IN` also before the first use.
+pub fn read(version: i32) -> Result<Vec<Row>> {
+    let mut kinds = stored()?;
     for (id, name, path, normalizer) in BUILT_IN {
         if kinds.iter().all(|kind: &Row| kind.id != id) {
             let [name, path, normalizer] = [name, path, normalizer].map(str::to_owned);
@@ -112,6 +119,22 @@ pub fn insert(name: &str, path: &str, normalizer: &str, version: i32) -> Result<
         |row| row.get(1),
     )?;
     id.ok_or(Error::Internal("a lookup kind could not be added"))
+}
+
+/// Adds a kind as another copy of the vault has it.
+pub fn insert_row(kind: &Row) -> Result<()> {
+    sql::run(
+        "INSERT INTO bunker.lookup_kind (id, name, path, normalizer, normalizer_version)
+         VALUES ($1, $2, $3, $4, $5)",
+        &[
+            Value::Int2(kind.id),
+            Value::Text(&kind.name),
+            Value::Text(&kind.path),
+            Value::Text(&kind.normalizer),
+            Value::Int4(kind.normalizer_version),
+        ],
+    )
+    .map(drop)
 }
 
 /// Notes that a kind's digests are from this version of the normaliser.

@@ -80,8 +80,12 @@ pub fn view<R>(
 
 /// Whether the token is that of a living user.
 pub fn exists(snapshot: &Snapshot, token: &Uuid) -> Result<bool> {
-    let living = scan::find(snapshot, &TABLE, &[Value::Uuid(token)], |row| Ok(row.is_null(4)))?;
-    Ok(living.unwrap_or(false))
+    Ok(standing(snapshot, token)?.unwrap_or(false))
+}
+
+/// Whether there is a user of that token, and whether he lives.
+pub fn standing(snapshot: &Snapshot, token: &Uuid) -> Result<Option<bool>> {
+    scan::find(snapshot, &TABLE, &[Value::Uuid(token)], |row| Ok(row.is_null(4)))
 }
 
 /// The digests of a living user, see [`crate::service::digests`].
@@ -279,8 +283,9 @@ pub fn count() -> Result<(i64, i64)> {
     Ok(counts.unwrap_or_default())
 }
 
+/// A token that was drawn is nobody else's; one that another system has given may be.
 fn given_out_twice(_: UniqueViolation) -> Error {
-    Error::Internal("a random token was given out twice")
+    Error::Exists("another user has this token", "Leave him out, or bring him under another token.")
 }
 
 /// The row was locked before. If a policy or a trigger kept it from being changed, the blind index

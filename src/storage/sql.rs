@@ -11,6 +11,7 @@ use pgrx::{FromDatum, IntoDatum, PgOid, Spi};
 use crate::error::{Error, Result};
 use crate::pg::log_redaction;
 use crate::pg::owner::as_owner;
+use crate::pg::portal::Watch;
 use crate::pg::relation::OpenTable;
 use crate::pg::value::Value;
 
@@ -96,6 +97,52 @@ pub fn define(statement: &str) -> Result<()> {
         Spi::connect_mut(|client| client.update(statement, None, &[]).map(|_| ()))
             .map_err(Error::from)
     })
+}
+
+/// A query that is under way, of which a part of the rows is in memory at a time.
+///
+/// PostgreSQL closes it when the transaction ends, or the subtransaction in which it was begun.
+pub struct Cursor {
+    name: String,
+    portal: Watch,
+}
+
+impl Cursor {
+    /// Begins a query whose text is made at run time, of names of our own making. It sees what the active
+    /// snapshot sees, in a transaction that has written nothing so far.
+    pub fn open(statement: &str, arguments: &[Value<'_>]) -> Result<Self> {
+        as_tables_owner(|| {
+            Spi::connect(|client| {
+                let arguments: Vec<_> = arguments.iter().map(Value::bind).collect();
+                let name = client.try_open_cursor(statement, &arguments)?.detach_into_name();
+                let portal = Watch::of(&name).ok_or(Error::Interrupted)?;
+                Ok(Self { name, portal })
+            })
+        })
+    }
+
+    /// The next rows, at most so many; none at the end.
+    ///
+    /// # Errors
+    /// The query is no longer under way, or somebody has fetched from it by its name.
+    pub fn fetch<T>(
+        &mut self,
+        count: usize,
+        read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        if !self.portal.is_untouched() {
+            return Err(Error::Interrupted);
+        }
+        as_tables_owner(|| {
+            Spi::connect(|client| {
+                let mut cursor = client.find_cursor(&self.name)?;
+                let rows = map(cursor.fetch(count as _)?, read)?;
+                self.portal.fetched(rows.len());
+                self.name = cursor.detach_into_name();
+                Ok(rows)
+            })
+        })
+    }
 }
 
 /// What a statement does to the transaction.

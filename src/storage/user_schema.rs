@@ -29,6 +29,23 @@ pub fn current() -> Result<Option<String>> {
     Ok(newest.1)
 }
 
+/// Adds a version that was made elsewhere, unless there is one of that number; whether it was added.
+pub fn insert_version(
+    version: i32,
+    schema: Option<Jsonb>,
+    created_at: i64,
+    created_by: &str,
+) -> Result<bool> {
+    let schema = schema.map_or(Value::Null(pgrx::pg_sys::JSONBOID), Value::document);
+    let added = sql::run(
+        "INSERT INTO bunker.user_schema (version, schema, created_at, created_by)
+         VALUES ($1, $2, $3, $4)
+             ON CONFLICT (version) DO NOTHING",
+        &[Value::Int4(version), schema, Value::Time(created_at), Value::Text(created_by)],
+    )?;
+    Ok(added == 1)
+}
+
 /// Adds a version; its number.
 pub fn insert(schema: Option<Jsonb>, created_by: &str) -> Result<i32> {
     let schema = schema

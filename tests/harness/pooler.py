@@ -1,6 +1,7 @@
 """A PgBouncer in front of a server, with one server connection that its clients take turns at."""
 
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -67,7 +68,9 @@ class Pooler:
     def _is_ready(self) -> bool:
         if self._process.poll() is not None:
             raise RuntimeError(f"the pooler gave up\n{self.log_file.read_text()}")
-        return (self.root / f".s.PGSQL.{self.server.port}").exists()
+        # The socket is there before anybody listens.
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.root / f".s.PGSQL.{self.server.port}")) == 0
 
     def connect(self, dbname: str, **options) -> psycopg.Connection:
         """A client's connection, in autocommit, without prepared statements of the protocol."""

@@ -1,5 +1,6 @@
 //! A 256-bit key that wipes itself and prints nothing.
 
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::{CryptoError, random};
@@ -42,6 +43,12 @@ impl SecretKey {
     #[must_use]
     pub fn expose(&self) -> &[u8; KEY_LEN] {
         &self.bytes
+    }
+
+    /// Whether it is the same key; compared in constant time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.expose().ct_eq(other.expose()).into()
     }
 
     /// Copies a key out of a buffer that wipes itself, without a stop on the stack.

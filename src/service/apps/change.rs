@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
 use crate::service::documents;
+use crate::service::lifetime::Since;
 use crate::service::requests::{Wish, self_service};
 use crate::service::users::Owner;
 use crate::storage::app_data::{self as table, AppData};
@@ -74,7 +75,7 @@ pub fn put(owner: &Owner, app: &str, data: &Jsonb) -> Result<i32> {
         if let Some(old) = table::lock(&owner.token, app)? {
             return next_version(owner, old, Some(data));
         }
-        if add(owner, app, data)? {
+        if add(owner, app, data, Since::at(time::transaction_start()))? {
             return Ok(1);
         }
     }
@@ -106,15 +107,34 @@ pub fn remove(owner: &Owner, app: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// Stores what an app has kept of `owner` in another system; false if it is there already.
+///
+/// # Errors
+/// The app keeps something else of him here, or has deleted it; a bad name; as [`documents::check`].
+pub fn bring(owner: &Owner, app: &str, data: &Jsonb, since: Since) -> Result<bool> {
+    check_name(app)?;
+    documents::check(data)?;
+    if add(owner, app, data, since)? {
+        return Ok(true);
+    }
+    let kept = table::lock(&owner.token, app)?.filter(|kept| kept.sealed.is_some());
+    match kept {
+        Some(kept) if documents::same(&open_row(&owner.keys, &kept)?, data)? => Ok(false),
+        _ => Err(Error::Exists(
+            "the app keeps something else of the user, or has deleted it",
+            "Leave these data out, or store them with bunker_set_app.",
+        )),
+    }
+}
+
 /// False when somebody else was quicker.
-fn add(owner: &Owner, app: &str, data: &Jsonb) -> Result<bool> {
-    let now = time::transaction_start();
+fn add(owner: &Owner, app: &str, data: &Jsonb, since: Since) -> Result<bool> {
     table::insert(&AppData {
         token: owner.token,
         app: app.to_owned(),
         version: 1,
-        created_at: now,
-        updated_at: now,
+        created_at: since.created_at,
+        updated_at: since.updated_at,
         changed_by: audit::author(),
         sealed: Some(seal(&owner.keys, &owner.token, app, 1, data.as_str())?),
     })

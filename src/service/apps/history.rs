@@ -11,7 +11,7 @@ use crate::storage::app_data_version as table;
 
 /// Whether events of this action tell of versions of app data.
 pub fn is_change(action: &str) -> bool {
-    matches!(action, "set_app" | "update_app" | "delete_app")
+    matches!(action, "set_app" | "update_app" | "delete_app" | "import_rows")
 }
 
 /// The data before and after a version was made; null where there are none, or not any more.

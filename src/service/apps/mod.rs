@@ -17,7 +17,7 @@ use crate::pg::relation::TableRef;
 use crate::service::sealed::{Field, Place};
 use crate::storage::app_data::{self, AppData};
 
-pub use change::{change, delete, put, remove, set, update};
+pub use change::{bring, change, delete, put, remove, set, update};
 pub use history::{around, former, is_change};
 pub use read::{all_names, current, get, names_of};
 

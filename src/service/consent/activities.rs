@@ -1,6 +1,8 @@
 //! Processing activities: what personal data are processed for (GDPR article 30), and on which legal
 //! bases.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::shape::{self, Form, Shape};
@@ -9,6 +11,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
+use crate::service::lifetime::Since;
 use crate::storage::activity::{self as table, Row};
 
 /// The script is a text like the others: whoever shows it has to escape it.
@@ -59,7 +62,7 @@ pub fn set(activity: &str, definition: Option<&Jsonb>) -> Result<bool> {
                 return change(row, given).map(|()| false);
             }
             audit::remark("new");
-            if table::insert(new(activity, given.clone())?)? {
+            if table::insert(new(activity, given.clone(), Since::at(time::now()))?)? {
                 return Ok(true);
             }
             // Somebody else has just added it.
@@ -67,15 +70,59 @@ pub fn set(activity: &str, definition: Option<&Jsonb>) -> Result<bool> {
     })
 }
 
-fn new(activity: &str, given: Map<String, Value>) -> Result<Row> {
+/// Adds an activity of another system's and rests it on legal bases; false if it is there already. Both
+/// are events of `action`.
+///
+/// # Errors
+/// There is one of that name that says something else, or rests on other bases; one of the bases is not
+/// there; as [`set`].
+pub fn bring(
+    action: &'static str,
+    activity: &str,
+    definition: Option<&Jsonb>,
+    legal_bases: &BTreeSet<String>,
+    since: Since,
+) -> Result<bool> {
+    check_activity(activity)?;
+    let row = new(activity, SHAPE.read(definition)?, since)?;
+    let definition = row.definition.clone();
+    let is_new = audit::consequence(action, &table::TABLE, || {
+        audit::remark("new");
+        table::insert(row)
+    })?;
+    if !is_new {
+        return says_the_same(activity, &definition, legal_bases);
+    }
+    audit::consequence(action, &table::LINKS, || {
+        for brief in legal_bases {
+            with_both(activity, brief, || table::link(activity, brief))?;
+        }
+        Ok(true)
+    })
+}
+
+/// `false`: nothing was added.
+fn says_the_same(activity: &str, definition: &str, bases: &BTreeSet<String>) -> Result<bool> {
+    let given = shape::stored(definition, "a processing activity")?;
+    let is_same =
+        |there: &Activity| there.definition == given && there.legal_bases.iter().eq(bases.iter());
+    match all()?.iter().find(|there| there.row.activity == activity) {
+        Some(there) if is_same(there) => Ok(false),
+        _ => Err(Error::Exists(
+            "the processing activity is there already, and says something else",
+            "Leave it out, or change it with bunker_set_activity and bunker_link_activity.",
+        )),
+    }
+}
+
+fn new(activity: &str, given: Map<String, Value>, since: Since) -> Result<Row> {
     let mut definition = Map::new();
     SHAPE.merge(&mut definition, given)?;
-    let now = time::now();
     Ok(Row {
         activity: activity.to_owned(),
         definition: Value::Object(definition).to_string(),
-        created_at: now,
-        updated_at: now,
+        created_at: since.created_at,
+        updated_at: since.updated_at,
     })
 }
 

@@ -36,13 +36,15 @@ impl Status {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The status of that word.
+    pub fn named(name: &str) -> Option<Self> {
         let all = [Self::Yes, Self::No, Self::Expired, Self::Revoked];
         all.into_iter().find(|status| status.as_str() == name)
     }
 }
 
 /// An opened agreement.
+#[derive(Clone)]
 pub struct Agreement {
     /// Without the sealed bytes.
     pub(super) row: Row,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::agreement::{self, Agreement, Status};
 use super::bases::{self, Basis};
+use super::evidence::Evidence;
 use super::party::{self, Party};
 use super::terms::Terms;
 use super::{NOTHING_CHANGED, check_brief};
@@ -47,6 +48,45 @@ pub fn accept(kind: &str, value: &str, brief: &str, options: Option<&Jsonb>) -> 
             terms.apply(agreement, now).map(Some)
         })
     })
+}
+
+/// Takes down, as part of the running operation, what another system knows of an agreement, which keeps
+/// its times: of whom, and whether that is new here.
+///
+/// # Errors
+/// Something else is known of it here; no such user or basis; a basis that was deleted is agreed to.
+pub fn bring(
+    kind: &str,
+    value: &str,
+    brief: &str,
+    evidence: &Evidence,
+) -> Result<(Option<Uuid>, bool)> {
+    check_brief(brief)?;
+    let party = Party::hold(kind, value)?;
+    let status = evidence.status(time::now());
+    if status == Status::Yes {
+        bases::keep_present(brief)?
+    } else {
+        bases::keep(brief)?
+    };
+    party.join(brief)?;
+    audit::remark(status.as_str());
+    let token = party.holder.token().copied();
+    let new = evidence.agreement(Agreement::begin(party.holder, brief, time::now()), status)?;
+    loop {
+        session::check_for_interrupts();
+        if let Some(row) = table::lock(&party.holder, brief)? {
+            let old = Agreement::open(&party.keys, row).map_err(|error| of_party(&party, error))?;
+            return evidence.is_known_by(&old, &new).map(|()| (token, false));
+        }
+        if table::insert(&new.clone().seal(&party.keys)?)? {
+            if let Some(token) = &token {
+                outbox::announce(Announcement::ConsentChanged, token)?;
+            }
+            return Ok((token, true));
+        }
+        // Another transaction has just added it.
+    }
 }
 
 /// Takes an agreement back; true when it was in force, `None` if that waits for approval.

@@ -9,6 +9,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
+use crate::service::lifetime::Since;
 use crate::storage::legal_basis::{self as table, Row};
 use crate::storage::{activity, agreement};
 
@@ -87,7 +88,7 @@ pub fn set(brief: &str, definition: Option<&Jsonb>) -> Result<bool> {
             match table::lock(brief)? {
                 Some(row) if row.status != DELETED => return change(row, given).map(|()| false),
                 deleted => {
-                    let row = new(brief, given.clone())?;
+                    let row = new(brief, given.clone(), Since::at(time::now()))?;
                     audit::remark(format!("new, {}", row.status));
                     if deleted.is_some() {
                         return table::update(row).map(|()| true);
@@ -102,16 +103,53 @@ pub fn set(brief: &str, definition: Option<&Jsonb>) -> Result<bool> {
     })
 }
 
-fn new(brief: &str, given: Map<String, Value>) -> Result<Row> {
+/// Adds a basis of another system's, deleted ones too, as part of the running operation; false if it is
+/// there already.
+///
+/// # Errors
+/// There is one of that name that says something else; as [`set`].
+pub fn bring(
+    brief: &str,
+    status: Option<&str>,
+    definition: Option<&Jsonb>,
+    since: Since,
+) -> Result<bool> {
+    check_brief(brief)?;
+    let mut row = new(brief, SHAPE.read(definition)?, since)?;
+    match status {
+        Some(status @ (ACTIVE | DISABLED | DELETED)) => status.clone_into(&mut row.status),
+        Some(_) => return Err(SHAPE.misshapen()),
+        None => {}
+    }
+    let (status, definition) = (row.status.clone(), row.definition.clone());
+    audit::remark(format!("new, {status}"));
+    if table::insert(row)? {
+        return Ok(true);
+    }
+    let there = table::lock(brief)?.map(Basis::read).transpose()?;
+    match there {
+        Some(there)
+            if there.row.status == status
+                && there.definition == shape::stored(&definition, "a legal basis")? =>
+        {
+            Ok(false)
+        }
+        _ => Err(Error::Exists(
+            "the legal basis is there already, and says something else",
+            "Leave it out, or change it with bunker_set_legal_basis.",
+        )),
+    }
+}
+
+fn new(brief: &str, given: Map<String, Value>, since: Since) -> Result<Row> {
     let mut definition = Map::new();
     SHAPE.merge(&mut definition, given)?;
-    let now = time::now();
     Ok(Row {
         brief: brief.to_owned(),
         status: take_status(&mut definition),
         definition: Value::Object(definition).to_string(),
-        created_at: now,
-        updated_at: now,
+        created_at: since.created_at,
+        updated_at: since.updated_at,
     })
 }
 

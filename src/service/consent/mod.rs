@@ -5,12 +5,14 @@ pub mod activities;
 mod agreement;
 pub mod agreements;
 pub mod bases;
+mod evidence;
 mod party;
 mod shape;
 mod terms;
 
 pub use agreement::Status;
-pub use party::{announce_gained, erase, release};
+pub use evidence::Evidence;
+pub use party::{announce_gained, erase, release, release_but};
 
 use bunker_core::names;
 

@@ -167,8 +167,21 @@ pub fn announce_gained(token: &Uuid, got: &[Entry]) -> Result<()> {
 /// Leaves with a user the agreements under entries of his, which he is about to give up. His record is
 /// locked.
 pub fn release(keys: &Keys, token: &Uuid, given_up: &[Entry]) -> Result<()> {
+    release_but(keys, token, given_up, |_, _| false)
+}
+
+/// The same, but for those agreements that are known to be of whoever has the address next.
+pub fn release_but(
+    keys: &Keys,
+    token: &Uuid,
+    given_up: &[Entry],
+    is_anothers: impl Fn(&Holder, &str) -> bool,
+) -> Result<()> {
     for address in addresses(given_up)? {
         for brief in table::briefs_of(&address)? {
+            if is_anothers(&address, &brief) {
+                continue;
+            }
             // There need be none: what it says is kept, whatever happened to it.
             if let Err(error) = bases::keep(&brief)
                 && !matches!(error, Error::NotThere(_))

@@ -11,7 +11,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::{interval, time};
 
 /// The members that are sealed; the others are read one by one.
-const DETAILS: Shape = Shape {
+pub(super) const DETAILS: Shape = Shape {
     members: &[
         ("agreementmethod", Form::Text(1_000)),
         ("referencecode", Form::Text(1_000)),

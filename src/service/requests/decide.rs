@@ -112,7 +112,8 @@ pub(super) fn close(keys: &Keys, mut row: Row, state: State, reason: Option<&str
     outbox::announce(Announcement::RequestDecided, &row.token)
 }
 
-fn check_reason(reason: Option<&str>) -> Result<()> {
+/// Bounds a reason.
+pub(super) fn check_reason(reason: Option<&str>) -> Result<()> {
     if reason.is_some_and(|reason| reason.len() > MAX_FREE_TEXT) {
         return Err(Error::BadArgument("the reason is too long", "Use at most 1,000 bytes."));
     }

@@ -5,7 +5,7 @@ use bunker_core::profile::same_json;
 use pgrx::Uuid;
 
 use super::change::{self, Basis};
-use super::decide::close;
+use super::decide::{check_reason, close};
 use super::party::Party;
 use super::sealed::{Change, open_reason, seal_reason};
 use super::{DAMAGED, State, Wish};
@@ -15,6 +15,7 @@ use crate::keyring::Keys;
 use crate::outbox::{self, Announcement};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::time;
+use crate::service::lifetime::Since;
 use crate::service::users::{self, Locked};
 use crate::storage::request::{self as table, Row};
 
@@ -22,6 +23,7 @@ use crate::storage::request::{self as table, Row};
 const FILED_ANEW: &str = "filed anew";
 /// The most open requests of one user.
 const MAX_OPEN: usize = 100;
+const TOO_MANY: Error = Error::TooMany("At most 100 open requests of one user.");
 
 /// Files a request of, or for, a user; the one that is open already when it is the same.
 ///
@@ -59,17 +61,98 @@ pub(super) fn file(user: &Locked, wish: &Wish) -> Result<Uuid> {
         others -= 1;
     }
     if others >= MAX_OPEN {
-        return Err(Error::TooMany("At most 100 open requests of one user."));
+        return Err(TOO_MANY);
     }
-    let (mut row, Basis { version, original }) = (new_row(user, wish)?, basis);
+    let row = new_row(user, wish)?;
+    let request = row.request;
+    insert(user, wish, row, basis, None)?;
+    outbox::announce(Announcement::RequestOpened, &user.record.token)?;
+    Ok(request)
+}
+
+/// A request of another system's.
+pub struct Known {
+    /// Its name.
+    pub request: Uuid,
+    /// `open`, `approved` or `cancelled`.
+    pub status: String,
+    /// Why it was decided so.
+    pub reason: Option<String>,
+    /// Who has filed it, as that system calls him.
+    pub requested_by: Option<String>,
+    /// When it was filed, and decided.
+    pub since: Since,
+}
+
+/// Takes down a request of another system's, as part of the running operation; false if it is there
+/// already. An open one can be decided here; whoever brings it counts as the one who has filed it, and
+/// somebody else has to approve it. A decided one is kept as it is.
+///
+/// # Errors
+/// Another request has its uuid; the same is open already; as [`request`], when it is open.
+pub fn bring(user: &Locked, wish: &Wish, known: &Known) -> Result<bool> {
+    let state = State::named(&known.status).ok_or(Error::BadArgument(
+        "unknown status of a request",
+        "Use open, approved or cancelled.",
+    ))?;
+    check_reason(known.reason.as_deref())?;
+    if let Some(row) = table::find(&known.request)? {
+        let is_same = row.token == user.record.token
+            && row.action == wish.action()
+            && row.subject.as_deref() == wish.subject();
+        let exists = Error::Exists("another request has this uuid", "Leave the request out.");
+        return if is_same { Ok(false) } else { Err(exists) };
+    }
+    let basis = if state == State::Open {
+        refuse_another(user, wish)?;
+        change::rehearse(user, wish)?
+    } else {
+        Basis { version: None, original: None }
+    };
+    let mut row = Row {
+        request: known.request,
+        status: known.status.clone(),
+        created_at: known.since.created_at,
+        updated_at: known.since.updated_at,
+        ..new_row(user, wish)?
+    };
+    if let Some(requested_by) = known.requested_by.as_ref().filter(|_| state != State::Open) {
+        row.requested_by.clone_from(requested_by);
+        row.requested_as = None;
+    }
+    insert(user, wish, row, basis, known.reason.as_deref())?;
+    if state == State::Open {
+        outbox::announce(Announcement::RequestOpened, &user.record.token)?;
+    }
+    Ok(true)
+}
+
+fn refuse_another(user: &Locked, wish: &Wish) -> Result<()> {
+    let open = table::of_user(&user.record.token, Some(State::Open.name()))?;
+    if open.len() >= MAX_OPEN {
+        return Err(TOO_MANY);
+    }
+    match find_same(&user.keys, open, wish)? {
+        Some(_) => Err(Error::Exists("the same request is open already", "Leave the request out.")),
+        None => Ok(()),
+    }
+}
+
+/// Stores a new request, with what it would change and why it was decided as it was.
+fn insert(
+    user: &Locked,
+    wish: &Wish,
+    mut row: Row,
+    basis: Basis,
+    reason: Option<&str>,
+) -> Result<()> {
+    let Basis { version, original } = basis;
     let change = Change { patch: wish.change().cloned(), original };
     row.seen = version;
     let sealed = change.seal(&user.keys, &row)?;
     row.has_change = sealed.is_some();
-    seal_reason(&user.keys, &mut row, None)?;
-    table::insert(&row, sealed.as_deref())?;
-    outbox::announce(Announcement::RequestOpened, &row.token)?;
-    Ok(row.request)
+    seal_reason(&user.keys, &mut row, reason)?;
+    table::insert(&row, sealed.as_deref())
 }
 
 fn find_same(keys: &Keys, open: Vec<Row>, wish: &Wish) -> Result<Option<Row>> {

@@ -18,7 +18,7 @@ use crate::storage::request::Row;
 
 pub use decide::{approve, cancel};
 pub use erase::erase;
-pub use file::request;
+pub use file::{Known, bring, request};
 pub use read::{Listed, each_of_owner, get, list, of_user};
 pub use wish::Wish;
 

@@ -9,6 +9,7 @@ mod terms;
 use bunker_core::calendar::Interval;
 use pgrx::Uuid;
 
+use super::lifetime::Life;
 use super::users::Owner;
 use super::{ids, lifetime, sessions};
 use crate::audit;
@@ -18,7 +19,6 @@ use crate::identity;
 use crate::keyring;
 use crate::pg::scan::Snapshot;
 use crate::pg::time;
-use crate::storage::mortal::Mortal;
 use crate::storage::share as table;
 use crate::storage::{app_data, lookup};
 
@@ -40,17 +40,33 @@ pub fn create(
         let owner = Owner::hold(kind, value)?;
         require_source(&owner.token, &terms)?;
         let now = time::now();
-        let mut share = Mortal {
-            id: ids::random()?,
-            token: owner.token,
-            created_at: now,
-            expires_at: lifetime::ends_at(ttl, guc::max_share_retention()?, SETTING, now)?,
-            sealed: Vec::new(),
-        };
-        share.sealed = terms.seal(&owner.keys, &share)?;
-        table::insert(&share)?;
-        Ok(share.id)
+        let expires_at = lifetime::ends_at(ttl, guc::max_share_retention()?, SETTING, now)?;
+        let life = Life { id: ids::random()?, created_at: now, expires_at };
+        insert(&owner, &terms, &life).map(|()| life.id)
     })
+}
+
+/// Adds a share of another system's, as part of the running operation; false if it is there already. It
+/// ends no later than one that was made now.
+///
+/// # Errors
+/// Another share has its uuid; what it shares is not there.
+pub fn bring(owner: &Owner, terms: &Terms, mut life: Life) -> Result<bool> {
+    if let Some(there) = table::find(&Snapshot::of_caller(), &life.id)? {
+        if there.token == owner.token && Terms::open(&owner.keys, &there)? == *terms {
+            return Ok(false);
+        }
+        return Err(Error::Exists("another share has this uuid", "Leave the share out."));
+    }
+    require_source(&owner.token, terms)?;
+    life.expires_at = life.expires_at.min(guc::max_share_retention()?.after(time::now()));
+    insert(owner, terms, &life).map(|()| true)
+}
+
+fn insert(owner: &Owner, terms: &Terms, life: &Life) -> Result<()> {
+    let mut share = life.of(&owner.token);
+    share.sealed = terms.seal(&owner.keys, &share)?;
+    table::insert(&share)
 }
 
 /// What is to be shared has to be there, and be the user's own.

@@ -19,7 +19,7 @@ const MAX_FIELDS: usize = 100;
 const MAX_PARTNER: usize = 1_000;
 
 /// The terms of a share.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Paths, see [`Field`]; `None` for everything.
     pub fields: Option<Vec<String>>,

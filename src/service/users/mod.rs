@@ -2,6 +2,7 @@
 
 mod belongings;
 mod create;
+mod factory;
 mod forget;
 mod read;
 mod reference;
@@ -10,6 +11,7 @@ mod update;
 mod versions;
 
 pub use create::{create, create_many};
+pub use factory::{Factory, NewUser};
 pub use forget::{bury, forget, tombstone};
 pub use read::{
     MAX_BULK_BYTES, check_page, current, find_owner, find_token, get, get_many, list, lookup,

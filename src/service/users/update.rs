@@ -5,7 +5,7 @@ use bunker_core::profile;
 use pgrx::Uuid;
 use serde_json::Value;
 
-use super::create::duplicate;
+use super::factory::duplicate;
 use super::reference::lock;
 use super::{Locked, open_record, seal_profile, stored_profile};
 use crate::audit;

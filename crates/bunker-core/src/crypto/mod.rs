@@ -7,6 +7,7 @@
 //! | [`master`] | the master key, and the keyring entries it opens |
 //! | [`envelope`] | sealed records: a wrapped data key, a key commitment, a ciphertext |
 //! | [`blind_index`] | lookup digests |
+//! | [`bundle_key`] | signatures of bundles |
 //! | [`token_key`] | MACs of access tokens and login codes |
 //!
 //! Keys and expanded keys are wiped when they are dropped. What is not: the copies that the HMAC crate
@@ -17,6 +18,7 @@
 mod aead;
 pub(crate) mod associated;
 pub mod blind_index;
+pub mod bundle_key;
 pub mod envelope;
 mod error;
 mod kdf;
@@ -28,6 +30,7 @@ pub(crate) mod tests;
 pub mod token_key;
 
 pub use blind_index::IndexKey;
+pub use bundle_key::BundleKey;
 pub use envelope::{Binding, WrappingKey};
 pub use error::{
     CryptoError, EntryError, MasterKeyError, OpenError, ParsePurposeError, RewrapError,

@@ -1,53 +1,35 @@
 //! The key of access tokens and login codes: what is stored of one is a MAC over it and its row.
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-
-use super::associated::length_prefix;
-use super::mac;
+use super::mac::{self, FieldMac};
 use crate::secret::SecretKey;
 
 /// Length of a MAC, in bytes.
-pub const MAC_LEN: usize = 32;
+pub const MAC_LEN: usize = mac::MAC_LEN;
 
 /// Sets these MACs apart from any other use the key could ever be put to.
 const LABEL: &[u8] = b"databunker/v1/token";
 
-/// The key of access tokens, with HMAC's key schedule done once.
-///
-/// It prints nothing, and its state is wiped when it is dropped.
-pub struct TokenKey {
-    /// HMAC under the key, which has already taken in the label.
-    keyed: Hmac<Sha256>,
-}
+/// The key of access tokens. It prints nothing, and is wiped when it is dropped.
+pub struct TokenKey(FieldMac);
 
 impl TokenKey {
     /// Prepares the key.
     #[must_use]
     pub fn new(key: &SecretKey) -> Self {
-        Self { keyed: mac::keyed(key, LABEL) }
+        Self(FieldMac::new(key, LABEL))
     }
 
     /// HMAC-SHA-256 (RFC 2104) over the label and the length-prefixed fields. The first one says what
     /// they are, the secret is one of them.
     #[must_use]
     pub fn mac(&self, fields: &[&[u8]]) -> [u8; MAC_LEN] {
-        self.over(fields).finalize().into_bytes().into()
+        self.0.mac(fields)
     }
 
     /// Whether `stored` is the MAC over these fields; compared in constant time.
     #[must_use]
     pub fn verifies(&self, fields: &[&[u8]], stored: &[u8]) -> bool {
-        self.over(fields).verify_slice(stored).is_ok()
-    }
-
-    fn over(&self, fields: &[&[u8]]) -> Hmac<Sha256> {
-        let mut hmac = self.keyed.clone();
-        for field in fields {
-            hmac.update(&length_prefix(field));
-            hmac.update(field);
-        }
-        hmac
+        self.0.verifies(fields, stored)
     }
 }
 

@@ -11,6 +11,7 @@
 //! layout is described in PostgreSQL's `utils/jsonb.h`, and numbers in [`numeric`].
 
 mod escape;
+mod members;
 mod numeric;
 mod scan;
 mod write;
@@ -19,6 +20,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+pub use members::members;
 use scan::Document;
 use write::{Container, Writer};
 

@@ -1,0 +1,58 @@
+//! The values of a row.
+
+use std::borrow::Cow;
+
+use base64ct::{Base64, Encoding};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::error::BundleError;
+use crate::schema::Kind;
+
+/// A value of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// NULL.
+    Null,
+    /// A number; of a column of times, microseconds since 1970-01-01 UTC.
+    Int(i64),
+    /// A text, or a JSON document.
+    Text(Cow<'a, str>),
+    /// Bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// A uuid.
+    Uuid(Uuid),
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Int(number) => serializer.serialize_i64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bytes(bytes) => serializer.serialize_str(&Base64::encode_string(bytes)),
+            Self::Uuid(uuid) => uuid.serialize(serializer),
+        }
+    }
+}
+
+impl Value<'static> {
+    /// A value of a kind of column from JSON, in no other form than it is written in.
+    pub(crate) fn from_json(kind: Kind, json: serde_json::Value) -> Result<Self, BundleError> {
+        use serde_json::Value as Json;
+        match (kind, json) {
+            (_, Json::Null) => Ok(Self::Null),
+            (Kind::Int | Kind::Time, Json::Number(number)) => {
+                number.as_i64().map(Self::Int).ok_or(BundleError::Malformed)
+            }
+            (Kind::Text | Kind::Json, Json::String(text)) => Ok(Self::Text(Cow::Owned(text))),
+            (Kind::Bytes, Json::String(text)) => Base64::decode_vec(&text)
+                .map(|bytes| Self::Bytes(Cow::Owned(bytes)))
+                .map_err(|_| BundleError::Malformed),
+            (Kind::Uuid, Json::String(text)) => {
+                Uuid::try_parse(&text).map(Self::Uuid).map_err(|_| BundleError::Malformed)
+            }
+            _ => Err(BundleError::Malformed),
+        }
+    }
+}
