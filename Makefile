@@ -16,7 +16,7 @@ demo: ## set up, build, install and run the quick start on a throwaway server
 demo-stop: ## stop the demo server and remove its files
 	@scripts/demo stop
 
-build: ## compile the extension and assemble its install script
+build: ## compile the extension and bunker-sync, assemble the install script
 	@scripts/build
 
 test: ## run every test; one file: scripts/test tests/test_smoke.py

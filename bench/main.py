@@ -8,8 +8,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "tests"))
 
+from bundles import measure_bundles  # noqa: E402
 from measure import Plan, measure  # noqa: E402  (measure needs the path above)
 from report import markdown  # noqa: E402
+
+
+def tell(text: str) -> None:
+    """Says what is going on."""
+    print(f"==> {text}", file=sys.stderr)
 
 
 def main() -> None:
@@ -20,9 +26,12 @@ def main() -> None:
     options.add_argument("--seconds", type=int, default=seconds,
                          help="length of a pgbench run; default BENCH_SECONDS, or 5")
     options.add_argument("--users", type=int, default=Plan.users, help="people loaded beforehand")
+    options.add_argument("--bundle-users", type=int, default=1_000_000,
+                         help="users that are exported and brought into SQLite")
     chosen = options.parse_args()
     plan = Plan(seconds=chosen.seconds, users=chosen.users, bulk=min(Plan.bulk, chosen.users))
-    page = markdown(measure(plan, lambda text: print(f"==> {text}", file=sys.stderr)), plan)
+    figures = measure(plan, tell)
+    page = markdown(figures, plan, measure_bundles(chosen.bundle_users, tell))
     print(page)
     if chosen.write:
         (PROJECT / "docs").mkdir(exist_ok=True)

@@ -4,12 +4,13 @@ import datetime
 import os
 import platform
 
+from bundles import Step
 from contenders import CONTENDERS, DATABUNKER_ASYNC, PLAIN
 from measure import JOINED, REPETITIONS, Figures, Plan
 
 
-def markdown(figures: Figures, plan: Plan) -> str:
-    """The whole page: what was measured where, rates, bulk loading and sizes."""
+def markdown(figures: Figures, plan: Plan, bundles: list[Step]) -> str:
+    """The whole page: what was measured where, rates, bulk loading, sizes and bundles."""
     return "\n\n".join([
         "# Benchmarks",
         _preamble(figures, plan),
@@ -20,6 +21,8 @@ def markdown(figures: Figures, plan: Plan) -> str:
         _bulk(figures, plan),
         "## Size",
         _sizes(figures),
+        "## Into SQLite",
+        _bundles(bundles),
     ]) + "\n"
 
 
@@ -78,6 +81,17 @@ def _sizes(figures: Figures) -> str:
     table = _table("tables, indexes and TOAST", "bytes per user", figures.bytes_per_user)
     return (f"{table}\n\nOf databunker these are all tables but the audit trail, which comes on "
             f"top: {figures.audit_bytes_per_event:,.0f} bytes per event, its indexes included.")
+
+
+def _bundles(steps: list[Step]) -> str:
+    rows = ["| the whole vault | seconds | rows a second | users a second | memory |", "|---|---|---|---|---|"]
+    for step in steps:
+        memory = ", ".join(f"{name} {peak:.0f} MB" for name, peak in step.megabytes.items())
+        rate = step.rows / step.seconds
+        rows.append(f"| {step.title} | {step.seconds:.1f} | {rate:,.0f} | {rate / 4:,.0f} | {memory} |")
+    return "\n".join(rows) + (
+        f"\n\n{steps[0].rows // 4:,} users of four rows each: a record, and three entries by which it is "
+        "found. The backend's memory is what it has of its own at the end, the tool's its highest.")
 
 
 def _table(heading: str, unit: str, by_name: dict[str, float]) -> str:

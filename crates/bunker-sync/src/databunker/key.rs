@@ -1,0 +1,26 @@
+//! Where a store's key comes from: a file, or the environment.
+
+use std::env;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::crypto::StoreKey;
+use crate::error::{Error, Result};
+use crate::files;
+
+/// The key in a file, else in a variable.
+///
+/// # Errors
+/// There is none, or it is not 48 hex digits.
+pub fn find(file: Option<&Path>, variable: &str) -> Result<StoreKey> {
+    let text = match file {
+        Some(path) => files::secret(path)?,
+        None => match env::var(variable) {
+            Ok(text) => Zeroizing::new(text),
+            Err(_) => return Err(Error::Usage("the key of the Databunker store is not given")),
+        },
+    };
+    StoreKey::parse(&text)
+        .ok_or(Error::Refused("the key of the Databunker store is not 48 hex digits"))
+}
