@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import Cluster
+from harness.paths import program
 from harness.sync import start, vault
 
 DATABASE = "bundles"
@@ -70,7 +71,7 @@ def _copy(target: str) -> str:
 def _shell(server: Cluster, rows: int) -> Step:
     """`psql | sqlite3`, as in README."""
     file = Path(server.root) / "shell.db"
-    command = f'{server.bin}/psql -qX -c "{_copy("sqlite")}" | sqlite3 {file}'
+    command = f'{program("psql")} -qX -c "{_copy("sqlite")}" | sqlite3 {file}'
     variables = {**os.environ, **vault(server, DATABASE)}
     begun = time.monotonic()
     subprocess.run(["bash", "-o", "pipefail", "-c", command], env=variables, check=True)
