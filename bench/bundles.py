@@ -13,7 +13,8 @@ from harness.sync import start, vault
 DATABASE = "bundles"
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
 
-# Four rows of a bundle a user: the record, and three entries by which it is found.
+# Rows of a bundle a user: the record, and three entries by which it is found.
+ROWS_A_USER = 4
 LOAD = """
     SELECT count(*) FROM generate_series(1, %(users)s, 10000) AS first,
         LATERAL bunker_create_users((
@@ -45,7 +46,7 @@ def measure_bundles(users: int, progress) -> list[Step]:
             progress(f"loading {users:,} users for bundles")
             connection.execute(LOAD, {"users": users})
             connection.execute("VACUUM ANALYZE")
-        rows = users * 4
+        rows = users * ROWS_A_USER
         progress("exporting them")
         steps = [_export(server, target, rows) for target in ("jsonl", "sqlite", "mysql")]
         progress("bringing them into SQLite")

@@ -4,7 +4,7 @@ import datetime
 import os
 import platform
 
-from bundles import Step
+from bundles import ROWS_A_USER, Step
 from contenders import CONTENDERS, DATABUNKER_ASYNC, PLAIN
 from measure import JOINED, REPETITIONS, Figures, Plan
 
@@ -88,10 +88,11 @@ def _bundles(steps: list[Step]) -> str:
     for step in steps:
         memory = ", ".join(f"{name} {peak:.0f} MB" for name, peak in step.megabytes.items())
         rate = step.rows / step.seconds
-        rows.append(f"| {step.title} | {step.seconds:.1f} | {rate:,.0f} | {rate / 4:,.0f} | {memory} |")
+        rows.append(f"| {step.title} | {step.seconds:.1f} | {rate:,.0f} | {rate / ROWS_A_USER:,.0f} "
+                    f"| {memory} |")
     return "\n".join(rows) + (
-        f"\n\n{steps[0].rows // 4:,} users of four rows each: a record, and three entries by which it is "
-        "found. The backend's memory is what it has of its own at the end, the tool's its highest.")
+        f"\n\n{steps[0].rows // ROWS_A_USER:,} users of four rows each: a record, and three entries by "
+        "which it is found. The backend's memory is what it has of its own at the end, the tool's its highest.")
 
 
 def _table(heading: str, unit: str, by_name: dict[str, float]) -> str:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from harness import Cluster, sync
 from harness.mysql import MySql
+from harness.targets import make_folder
 
 TEMPLATE = "bunker_template"
 GROUPS = ("reader", "app", "dpo", "admin")
@@ -148,10 +149,7 @@ def fresh_cluster(request):
 @pytest.fixture
 def target_folder(cluster):
     """A folder in which bunker-sync may make files."""
-    path = cluster.root / f"targets-{next(_names)}"
-    path.mkdir()
-    path.chmod(0o777)
-    return path
+    return make_folder(cluster, f"targets-{next(_names)}")
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import secrets
 import shutil
 
-import pymysql
 import pytest
-from harness.databunker import MYSQL, POSTGRES, Key, Store, sqlite_store
-from harness.mysql import MySql
+from harness.databunker import POSTGRES, Key, Store, in_mysql, in_sqlite
 from harness.paths import server_user
 from harness.sync import DONE, sync, vault
 
@@ -19,17 +17,11 @@ def counts(*numbers: int) -> dict[str, int]:
     return dict(zip(MEMBERS, numbers, strict=True))
 
 
-@pytest.fixture(scope="module")
-def mariadb():
-    with MySql() as server:
-        yield server
-
-
 @pytest.fixture
 def store(cluster, db):
     """A store in a SQLite file, and its name."""
     path = cluster.root / f"{db}.db"
-    made = sqlite_store(path).create()
+    made = in_sqlite(path).create()
     shutil.chown(path, server_user())
     made.address = f"sqlite:{path}"
     yield made
@@ -38,18 +30,16 @@ def store(cluster, db):
 
 
 @pytest.fixture
-def mysql_store(mariadb, db):
+def mysql_store(mysql, db):
     """The same in MariaDB, for a user with a password."""
     password = secrets.token_hex(8)
-    mariadb.execute(f"CREATE DATABASE {db}; CREATE USER {db}@localhost IDENTIFIED BY '{password}';"
-                    f"GRANT SELECT ON {db}.* TO {db}@localhost")
-    connection = pymysql.connect(unix_socket=str(mariadb.socket), user="root", database=db,
-                                 charset="utf8mb4")
-    made = Store(connection, MYSQL).create()
-    made.address = f"mysql://{db}@localhost/{db}?socket={mariadb.socket}"
+    mysql.execute(f"CREATE DATABASE {db}; CREATE USER {db}@localhost IDENTIFIED BY '{password}';"
+                  f"GRANT SELECT ON {db}.* TO {db}@localhost")
+    made = in_mysql(mysql, db).create()
+    made.address = f"mysql://{db}@localhost/{db}?socket={mysql.socket}"
     made.password = password
     yield made
-    connection.close()
+    made.connection.close()
 
 
 @pytest.fixture

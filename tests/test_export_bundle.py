@@ -3,15 +3,16 @@ here, that they hold what the vault holds, and that a chain of them misses nothi
 
 import json
 import random
-import threading
 import time
 
 import psycopg
 import pytest
 
+from harness.clock import Clock
 from harness.copies import furnish
 from harness.mirror import TABLES, Mirror, export
 from harness.vault import call, create, find, forget, update
+from harness.writers import at_work, some_changes
 
 
 def test_a_whole_bundle_holds_every_table_row_by_row(conn):
@@ -109,14 +110,19 @@ def test_ended_sessions_are_left_behind(conn):
     assert "session" not in mirror.pull(conn)["rows"]
 
 
-def test_sessions_end_in_the_mirror_as_well_without_an_event_of_their_own(conn):
+def test_sessions_end_in_the_mirror_as_well_without_an_event_of_their_own(fresh_cluster):
+    server = fresh_cluster()
+    clock = Clock(server)
+    server.stop()
+    server.start(environment=clock.environment)
+    conn = server.connect(server.create_db("vault"))
     ann = str(create(conn, {"login": "ann"}))
-    conn.execute("SELECT bunker_create_session('token', %s, '{}', '1 second')", [ann])
+    conn.execute("SELECT bunker_create_session('token', %s, '{}', '1 minute')", [ann])
     call(conn, "bunker_share", "token", ann)
     mirror = Mirror()
     mirror.pull(conn)
     assert len(mirror.tables["session"]) == 1
-    time.sleep(1.1)
+    clock.advance(61)
     call(conn, "bunker_maintain")
     assert mirror.pull(conn)["users"] == 0
     assert mirror.is_like(conn) and len(mirror.tables["share"]) == 1
@@ -163,56 +169,18 @@ def test_prepared_transactions_get_into_the_bundle_after_their_commit(fresh_clus
 
 def test_twenty_bundles_under_writers_miss_nothing(cluster, db, conn):
     tokens = furnish(conn, 40)
-    stop = threading.Event()
-
-    def write(seed: int) -> None:
-        dice = random.Random(seed)
-        with cluster.connect(db) as mine:
-            for number in range(100_000):
-                if stop.is_set():
-                    return
-                try:
-                    with mine.transaction():
-                        write_something(mine, dice, f"w{seed}-{number}")
-                        if dice.random() < 0.1:
-                            raise psycopg.errors.RaiseException("rolled back")
-                except (psycopg.errors.RaiseException, psycopg.errors.NoDataFound,
-                        psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
-                    pass
-
-    def write_something(mine, dice, name: str) -> None:
-        for _ in range(dice.randint(1, 4)):
-            token = dice.choice(tokens)
-            what = dice.random()
-            if what < 0.4:
-                update(mine, "token", token, {"name": name})
-            elif what < 0.6:
-                create(mine, {"login": f"{name}-{dice.random()}"})
-            elif what < 0.7:
-                forget(mine, "token", token)
-            else:
-                call(mine, "bunker_set_app", "token", token, "shop", json.dumps({"by": name}))
-            time.sleep(dice.random() / 200)
-
-    writers = [threading.Thread(target=write, args=[seed]) for seed in range(3)]
-    for writer in writers:
-        writer.start()
     mirror = Mirror()
-    try:
+    with at_work(cluster, db, some_changes(tokens)):
         for _ in range(20):
             mirror.pull(conn)
             time.sleep(0.05)
-    finally:
-        stop.set()
-        for writer in writers:
-            writer.join()
     assert mirror.pull(conn)["bundle"]["previous"]
     assert mirror.is_like(conn)
 
 
 # What is refused ------------------------------------------------------------------------------
 
-def test_what_is_no_cursor_of_this_vault_is_refused(conn, raises, cluster):
+def test_what_is_no_cursor_of_this_vault_is_refused(conn, copy, raises):
     furnish(conn, 1)
     mirror = Mirror()
     mirror.pull(conn)
@@ -221,12 +189,9 @@ def test_what_is_no_cursor_of_this_vault_is_refused(conn, raises, cluster):
     for bad in ("", "x", "dbbc_", cursor[:-1], cursor + "A", altered, cursor.swapcase()):
         with raises("22023", secrets=[cursor]):
             export(conn, bad)
-    other = cluster.create_db("another_vault")
-    with cluster.connect(other) as connection:
-        create(connection, {"login": "ann"})
-        with raises("22023", secrets=[cursor]):
-            export(connection, cursor)
-    cluster.drop_db(other)
+    create(copy, {"login": "ann"})
+    with raises("22023", secrets=[cursor]):
+        export(copy, cursor)
 
 
 def test_a_cursor_of_before_the_vault_was_set_back_is_refused(conn, raises):

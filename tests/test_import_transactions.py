@@ -1,8 +1,8 @@
 """bunker_import_bundle: the transaction around a bundle, and others at the same time."""
 
-import random
 import threading
 import time
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -13,6 +13,8 @@ from harness.copies import furnish, nothing_is_here, same
 from harness.mirror import export
 from harness.trail import verify
 from harness.vault import call, create, create_many, find, forget, people, update
+from harness.wait import wait_until
+from harness.writers import at_work
 
 
 # The transaction ----------------------------------------------------------------------------------
@@ -182,45 +184,25 @@ def test_who_is_just_being_created_first_is_met(cluster, conn, copy, raises):
 def test_bundles_amid_writers_leave_a_vault_that_is_whole(cluster, conn, copy):
     tokens = furnish(conn, 8)
     import_bundle(copy, export(conn))
-    stop = threading.Event()
-    odd = []
 
-    def write(seed: int) -> None:
-        dice = random.Random(seed)
-        with cluster.connect(copy.info.dbname) as mine:
-            while not stop.is_set():
-                token = dice.choice(tokens)
-                try:
-                    if dice.random() < 0.4:
-                        update(mine, "token", token, {"name": str(dice.random())})
-                    elif dice.random() < 0.5:
-                        call(mine, "bunker_set_app", "token", token, "shop", '{"a": 1}')
-                    elif dice.random() < 0.9:
-                        call(mine, "bunker_accept_agreement", "token", token, "news")
-                    else:
-                        forget(mine, "token", token)
-                except (psycopg.errors.NoDataFound, psycopg.errors.DeadlockDetected):
-                    pass
-                except psycopg.Error as error:
-                    odd.append(error)
+    def write(mine, dice) -> None:
+        token = dice.choice(tokens)
+        if dice.random() < 0.4:
+            update(mine, "token", token, {"name": str(dice.random())})
+        elif dice.random() < 0.5:
+            call(mine, "bunker_set_app", "token", token, "shop", '{"a": 1}')
+        elif dice.random() < 0.9:
+            call(mine, "bunker_accept_agreement", "token", token, "news")
+        else:
+            forget(mine, "token", token)
 
-    writers = [threading.Thread(target=write, args=[seed]) for seed in range(3)]
-    for writer in writers:
-        writer.start()
-    try:
+    with at_work(cluster, copy.info.dbname, write):
         for number in range(12):
             update(conn, "token", tokens[0], {"name": f"n{number}"})
             if number == 6:
                 forget(conn, "token", tokens[1])
-            try:
+            with suppress(psycopg.errors.DeadlockDetected):
                 import_bundle(copy, export(conn), 2)
-            except psycopg.errors.DeadlockDetected:
-                pass
-    finally:
-        stop.set()
-        for writer in writers:
-            writer.join()
-    assert odd == []
     import_bundle(copy, export(conn))
     for token, in copy.execute("SELECT token FROM bunker.record WHERE forgotten_at IS NULL"):
         assert call(copy, "bunker_lookup", "token", str(token))["profile"]
@@ -230,7 +212,7 @@ def test_bundles_amid_writers_leave_a_vault_that_is_whole(cluster, conn, copy):
     assert verify(copy).ok
 
 
-def test_a_cancelled_import_leaves_nothing(conn, copy):
+def test_a_cancelled_import_leaves_nothing(cluster, conn, copy):
     create_many(conn, people(1, 20_000))
     lines = export(conn)
     failures = []
@@ -242,11 +224,13 @@ def test_a_cancelled_import_leaves_nothing(conn, copy):
             failures.append(error.sqlstate)
 
     thread = threading.Thread(target=run)
-    thread.start()
-    time.sleep(0.15)
-    while thread.is_alive():
-        conn.execute("SELECT pg_cancel_backend(%s)", [copy.info.backend_pid])
-        time.sleep(0.05)
+    with cluster.connect(copy.info.dbname) as observer:
+        thread.start()
+        wait_until(lambda: observer.execute("SELECT pg_relation_size('bunker.record')").fetchone()[0],
+                   "the first users")
+        while thread.is_alive():
+            observer.execute("SELECT pg_cancel_backend(%s)", [copy.info.backend_pid])
+            time.sleep(0.05)
     thread.join()
     assert failures == ["57014"]
     assert nothing_is_here(copy)

@@ -5,7 +5,7 @@ import pytest
 from harness import certificates, sync as tool
 from harness.cluster import Cluster
 from harness.sync import FAILED, USAGE, sync
-from harness.targets import SqliteFile, is_like
+from harness.targets import SqliteFile, is_like, make_folder
 from harness.vault import create
 
 PASSWORD = "s:e\\c'ret"
@@ -27,8 +27,7 @@ def server():
         cluster.psql(f"CREATE ROLE syncer LOGIN IN ROLE bunker_admin PASSWORD '{quoted}'")
         with cluster.connect("vault") as conn:
             create(conn, {"login": "ada"})
-        (cluster.root / "targets").mkdir()
-        (cluster.root / "targets").chmod(0o777)
+        make_folder(cluster)
         yield cluster
 
 

@@ -12,7 +12,7 @@ from consent import agreement
 from harness.databunker import APP_TABLE
 from harness.sync import SKIPPED
 from harness.vault import call, find, forget, rows
-from stores import any_store, bring, counts, mariadb, mysql_store, postgres_store, store  # noqa: F401
+from stores import any_store, bring, counts, mysql_store, postgres_store, store  # noqa: F401
 
 ODD = {"login": "o'brien\\", "name": "a\"b\n\t\u2028 \U0001f600 \x7f", "big": "x" * 1_000_000,
        "nested": {"list": [1, None, True, {"ü": "ß"}]}}

@@ -3,14 +3,14 @@
 import socket
 import struct
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
 from canary import word
 from harness.databunker import Key, Store
 from harness.sync import DONE, FAILED, REFUSED, SKIPPED, USAGE, kill9, start, vault
-from stores import any_store, bring, counts, mariadb, mysql_store, postgres_store, store  # noqa: F401
+from harness.wait import wait_until
+from stores import any_store, bring, counts, mysql_store, postgres_store, store  # noqa: F401
 
 
 def full(store: Store) -> None:
@@ -143,15 +143,20 @@ def fake_server():
 def test_a_run_that_is_killed_goes_on_where_it_was(cluster, db, conn, store, bring):
     tokens = [store.user({"login": f"user{number}", "n": number}) for number in range(3000)]
     given = vault(cluster, db, "test_admin") | {"DATABUNKER_SOURCE_KEY": store.key.hex}
-    for seconds in (0.3, 0.5, 0.7):
+    for number in (0, 500, 1000):
         process = start("import-databunker", store.address, "--batch", "50", env=given)
-        time.sleep(seconds)
+        wait_until(lambda: users_of(conn) > number, "users to be there", 60)
         kill9(process)
+        assert process.returncode == -9, "it was quicker than the test"
     done = bring(store)
     users = done.tables["users"]
     assert users["created"] + users["present"] == 3000
     found = conn.execute("SELECT token FROM bunker.record").fetchall()
     assert {str(token) for [token] in found} == set(tokens)
+
+
+def users_of(conn) -> int:
+    return conn.execute("SELECT count(*) FROM bunker.record").fetchone()[0]
 
 
 def test_two_runs_at_once_bring_each_row_once(cluster, db, conn, store, bring):

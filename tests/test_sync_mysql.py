@@ -3,16 +3,16 @@ the connection, its modes, a server that dies."""
 
 import json
 import random
-import time
 
 import pytest
 
 from harness import sync as tool
 from harness.copies import HARD
+from harness.cuts import cut_off
 from harness.mariadb import PASSWORD, MariaDb
 from harness.mirror import export
 from harness.sync import FAILED, NOT_FOUND, REFUSED, USAGE, sync
-from harness.targets import content, furnish, is_like, is_old_or_new
+from harness.targets import furnish, is_like, is_old_or_new
 from harness.vault import call, create, create_many, forget, people, update
 
 _numbers = iter(range(1, 10_000))
@@ -133,13 +133,13 @@ def test_bundles_from_files_keep_their_order(conn, target, target_folder, env):
         return sync("apply", "-", target.name, env=env, stdin="\n".join(lines), check=check)
 
     apply(second, REFUSED)
-    assert content(target)["record"] == [], "tables were made, nothing else"
+    assert target.rows()["bunker_record"] == [], "tables were made, nothing else"
     apply(first)
     apply(first, REFUSED)
-    before = content(target)
+    before = target.rows()
     for bad in (second[:-1], second[:3] + second[2:], [*second[:2], *second[3:]]):
         apply(bad, REFUSED)
-        assert content(target) == before
+        assert target.rows() == before
     apply(second)
     assert is_like(target, conn)
 
@@ -201,27 +201,14 @@ def test_pulls_at_the_same_time_do_not_mix(conn, target, env):
     assert is_like(target, conn)
 
 
-def _seconds_of(work) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
-
-
-def test_a_pull_that_is_killed_leaves_the_target_as_it_was_or_up_to_date(conn, target, env):
+def test_a_pull_that_is_killed_leaves_the_target_as_it_was_or_up_to_date(server, conn, target,
+                                                                               env):
     create_many(conn, people(1, 2_000))
     pull(target, env)
     create_many(conn, people(2_001, 4_000))
-    usual = _seconds_of(lambda: pull(target, env, "--full"))
-    dice, cut = random.Random(3), 0
-    for _ in range(8):
-        before = content(target)
-        process = tool.start("pull", target.name, "--full", env=env)
-        time.sleep(dice.random() * usual)
-        tool.kill9(process)
-        if process.returncode != 0:
-            cut += 1
-            assert is_old_or_new(target, before, conn)
-    assert cut > 0
+    other = server.create_db(f"target-{next(_numbers)}")
+    for before, status in cut_off(target, other, env, tool.kill9, times=8, seed=3):
+        assert status == 0 or is_old_or_new(target, before, conn)
     pull(target, env)
     assert is_like(target, conn)
     sync("verify", target.name, env=env)
@@ -234,19 +221,11 @@ def test_a_server_that_dies_keeps_what_it_had_or_what_was_committed(conn, sync_e
         env = sync_env | target.env
         pull(target, env)
         create_many(conn, people(2_001, 4_000))
-        usual = _seconds_of(lambda: pull(target, env, "--full"))
-        dice, cut = random.Random(4), 0
-        for _ in range(6):
-            before = content(target)
-            process = tool.start("pull", target.name, "--full", env=env)
-            time.sleep(dice.random() * usual)
-            server.kill9()
-            process.communicate()
+        for before, status in cut_off(target, server.create_db("other"), env,
+                                      lambda _: server.kill9(), times=6, seed=4):
             server.start()
-            if process.returncode != 0:
-                cut += 1
-                assert process.returncode == FAILED and is_old_or_new(target, before, conn)
-        assert cut > 0
+            if status != 0:
+                assert status == FAILED and is_old_or_new(target, before, conn)
         pull(target, env)
         assert is_like(target, conn)
 

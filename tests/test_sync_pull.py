@@ -2,22 +2,19 @@
 
 import json
 import os
-import random
 import signal
 import stat
-import threading
-import time
-from contextlib import suppress
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from harness import sync as tool
+from harness.cuts import cut_off
 from harness.mirror import export
 from harness.sync import REFUSED, sync
-from harness.targets import SqliteFile, content, furnish, is_like, is_old_or_new
+from harness.targets import SqliteFile, furnish, is_like, is_old_or_new, make_folder
 from harness.vault import call, create, create_many, forget, people, update
+from harness.writers import at_work, some_changes
 
 
 @pytest.fixture
@@ -112,7 +109,7 @@ def test_without_the_key_it_says_that_the_signature_is_not_checked(cluster, db, 
 def test_an_administrator_can_pull_and_nobody_else(cluster, db, conn, target, env):
     furnish(conn, 1)
     done = pull(target, env | {"PGUSER": "test_app"}, check=tool.FAILED)
-    assert "42501" in done.stderr and content(target) == {}
+    assert "42501" in done.stderr and target.rows() == {}
     pull(target, env | {"PGUSER": "test_admin"})
     assert is_like(target, conn)
 
@@ -122,11 +119,11 @@ def test_a_wrong_master_key_is_refused_and_changes_nothing(conn, target_folder, 
     wrong = env | {"DATABUNKER_MASTER_KEY": "00" * 32}
     del wrong["DATABUNKER_MASTER_KEY_FILE"]
     done = pull(target, wrong, check=REFUSED)
-    assert "master key" in done.stderr and content(target) == {}
+    assert "master key" in done.stderr and target.rows() == {}
     pull(target, env)
-    before = content(target)
+    before = target.rows()
     pull(target, wrong, check=REFUSED)
-    assert content(target) == before
+    assert target.rows() == before
 
 
 def test_a_schema_of_the_roles_name_cannot_take_a_functions_place(cluster, db, conn, target,
@@ -148,19 +145,17 @@ def test_a_schema_of_the_roles_name_cannot_take_a_functions_place(cluster, db, c
     assert "mine" not in sync("apply", bundle, "vault", env=admin).stdout
 
 
-def test_another_vault_is_refused(cluster, conn, target, env):
+def test_another_vault_is_refused(conn, copy, target, env):
     furnish(conn, 1)
     pull(target, env)
-    before = content(target)
-    other = cluster.create_db("another_vault")
-    with cluster.connect(other) as connection:
-        create(connection, {"login": "ann"})
-    done = pull(target, env | {"PGDATABASE": other}, check=REFUSED)
+    before = target.rows()
+    create(copy, {"login": "ann"})
+    other = env | {"PGDATABASE": copy.info.dbname}
+    done = pull(target, other, check=REFUSED)
     assert "22023" in done.stderr and "--full" in done.stderr
-    done = pull(target, env | {"PGDATABASE": other}, "--full", check=REFUSED)
+    done = pull(target, other, "--full", check=REFUSED)
     assert "another vault" in done.stderr
-    cluster.drop_db(other)
-    assert content(target) == before
+    assert target.rows() == before
 
 
 def test_a_cursor_that_the_vault_no_longer_knows_takes_a_full_pull(conn, target, env):
@@ -225,50 +220,13 @@ def test_pulls_at_the_same_time_do_not_mix(conn, target, env):
 
 def test_twenty_pulls_under_writers_miss_nothing(cluster, db, conn, target, env):
     tokens = furnish(conn, 30)
-    stop = threading.Event()
-    writers = [threading.Thread(target=_write, args=[cluster, db, tokens, seed, stop])
-               for seed in range(3)]
-    for writer in writers:
-        writer.start()
-    try:
+    with at_work(cluster, db, some_changes(tokens)):
         for _ in range(20):
             pull(target, env)
             sync("verify", target.name, env=env)
-    finally:
-        stop.set()
-        for writer in writers:
-            writer.join()
     assert "(changes)" in pull(target, env).stdout
     assert is_like(target, conn)
     sync("verify", target.name, env=env)
-
-
-# Of writers that meet: the user is gone, or each waits for the other.
-EXPECTED = (psycopg.errors.NoDataFound, psycopg.errors.DeadlockDetected)
-
-
-def _write(cluster, db: str, tokens: list, seed: int, stop: threading.Event) -> None:
-    dice = random.Random(seed)
-    with cluster.connect(db) as mine:
-        for number in range(100_000):
-            if stop.is_set():
-                return
-            with suppress(*EXPECTED), mine.transaction():
-                for _ in range(dice.randint(1, 4)):
-                    _write_something(mine, dice, dice.choice(tokens), f"w{seed}-{number}")
-                    time.sleep(dice.random() / 100)
-
-
-def _write_something(conn, dice, token: str, name: str) -> None:
-    what = dice.random()
-    if what < 0.4:
-        update(conn, "token", token, {"name": name})
-    elif what < 0.6:
-        create(conn, {"login": f"{name}-{dice.random()}"})
-    elif what < 0.7:
-        forget(conn, "token", token)
-    else:
-        call(conn, "bunker_set_app", "token", token, "shop", json.dumps({"by": name}))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -276,20 +234,10 @@ def test_a_pull_that_is_cut_off_leaves_the_target_as_it_was_or_up_to_date(conn, 
     create_many(conn, people(1, 3_000))
     pull(target, env)
     create_many(conn, people(3_001, 6_000))
-    began = time.monotonic()
-    pull(SqliteFile(target.path.with_name("other.db")), env)
-    usual = time.monotonic() - began
-    dice, cut = random.Random(7), 0
-    for _ in range(12):
-        before = content(target)
-        process = tool.start("pull", target.name, "--full", env=env)
-        time.sleep(dice.random() * usual)
-        process.send_signal(number)
-        process.communicate()
-        if process.returncode != 0:
-            cut += 1
-            assert is_old_or_new(target, before, conn)
-    assert cut > 0
+    other = SqliteFile(target.path.with_name("other.db"))
+    for before, status in cut_off(target, other, env, lambda process: process.send_signal(number),
+                                  times=12, seed=7):
+        assert status == 0 or is_old_or_new(target, before, conn)
     pull(target, env)
     assert is_like(target, conn)
     sync("verify", target.name, env=env)
@@ -299,31 +247,19 @@ def test_a_vault_that_dies_leaves_the_target_as_it_was(fresh_cluster):
     server = fresh_cluster()
     name = server.create_db("vault")
     env = tool.vault(server, name) | tool.master_key(server)
-    folder = server.root / "targets"
-    folder.mkdir()
-    folder.chmod(0o777)
+    folder = make_folder(server)
     target = SqliteFile(folder / "vault.db")
     with server.connect(name) as conn:
         create_many(conn, people(1, 5_000))
     pull(target, env)
     with server.connect(name) as conn:
         create_many(conn, people(5_001, 10_000))
-    began = time.monotonic()
-    pull(SqliteFile(folder / "other.db"), env)
-    usual = time.monotonic() - began
-    dice, cut = random.Random(11), 0
-    for _ in range(8):
-        before = content(target)
-        process = tool.start("pull", target.name, "--full", env=env)
-        time.sleep(dice.random() * usual)
-        server.kill9()
-        process.communicate()
-        if process.returncode != 0:
-            cut += 1
-            assert process.returncode == tool.FAILED
-            assert content(target) == before
+    for before, status in cut_off(target, SqliteFile(folder / "other.db"), env,
+                                  lambda _: server.kill9(), times=8, seed=11):
+        if status != 0:
+            assert status == tool.FAILED
+            assert target.rows() == before
         server.start()
-    assert cut > 0
     pull(target, env)
     with server.connect(name) as conn:
         assert is_like(target, conn)

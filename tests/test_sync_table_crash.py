@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import processes
-from harness.sync import kill9, start, vault
+from harness.sync import await_backends_gone, kill9, start, vault
 from harness.tables import MAP, TABLE, TOKENS, compare, importer, make
 from harness.wait import wait_until
 
@@ -31,12 +31,10 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(cluster, db, conn):
     done = 0
     for attempt in range(8):
         process = launch(cluster, db)
-        wait_until(lambda: some_are_done(conn, done) or process.poll() is not None, "the first batch")
+        wait_until(lambda: some_are_done(conn, done) or process.poll() is not None, "the first batch", 60)
         time.sleep(random.uniform(0, 0.15))
         kill9(process)
-        wait_until(lambda: conn.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bunker-sync'"
-        ).fetchone() == (0,), "its backend to go")
+        await_backends_gone(conn)
         found = compare(conn)
         assert found.done > done or found.left == 0, attempt
         done = found.done
@@ -54,7 +52,7 @@ def test_the_server_is_killed_again_and_again(fresh_cluster):
     for _ in range(4):
         process = launch(server, "shop")
         with server.connect("shop") as conn:
-            wait_until(lambda: some_are_done(conn, done) or process.poll() is not None, "a batch")
+            wait_until(lambda: some_are_done(conn, done) or process.poll() is not None, "a batch", 60)
             time.sleep(random.uniform(0, 0.15))
             server.kill9()
         assert process.wait(30) in (0, 1)
@@ -73,7 +71,13 @@ def test_several_at_once_and_an_application_that_writes(cluster, db, conn):
     writer = threading.Thread(target=keep_writing, args=(cluster, db, stop))
     writer.start()
     try:
-        crowd = [launch(cluster, db) for _ in range(4)]
+        # All begin at once, however long the first of them took to start.
+        with cluster.connect(db, autocommit=False) as holder:
+            holder.execute("LOCK TABLE shop.users")
+            crowd = [launch(cluster, db) for _ in range(4)]
+            wait_until(lambda: conn.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bunker-sync'"
+                " AND wait_event_type = 'Lock'").fetchone() == (4,), "the four to be there", 60)
         ended = [process.wait(120) for process in crowd]
         said = [process.communicate() for process in crowd]
     finally:
@@ -127,13 +131,11 @@ def test_the_same_people_in_two_tables_come_once(cluster, db, conn):
 def test_ended_in_a_batch_it_leaves_nothing_half_done(cluster, db, conn, sign):
     make(conn, rows=ROWS)
     process = launch(cluster, db)
-    wait_until(lambda: some_are_done(conn), "the first batch")
+    wait_until(lambda: some_are_done(conn), "the first batch", 60)
     process.send_signal(getattr(signal, sign))
     process.communicate(timeout=30)
     assert not processes.is_alive(process.pid)
-    wait_until(lambda: conn.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bunker-sync'"
-    ).fetchone() == (0,), "its backend to go")
+    await_backends_gone(conn)
     assert 0 < compare(conn).done
 
 

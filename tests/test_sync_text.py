@@ -10,8 +10,11 @@ from harness.copies import furnish
 from harness.mirror import Mirror, export
 from harness.mysql import MySql
 from harness.paths import program
-from harness.textual import MysqlTarget, SqliteTarget, mirror_of
+from harness.targets import is_like, mirror_of
+from harness.textual import MysqlTarget, SqliteTarget
 from harness.vault import create, create_many, forget, people, update
+from harness.wait import wait_until
+from harness.writers import at_work
 
 MODES = ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT,IGNORE_SPACE",
          "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION")
@@ -20,7 +23,7 @@ _names = (f"target_{number}" for number in itertools.count(1))
 
 @pytest.fixture
 def sqlite_target(tmp_path):
-    return SqliteTarget(tmp_path)
+    return SqliteTarget(tmp_path / "vault.db")
 
 
 @pytest.fixture
@@ -53,13 +56,13 @@ def pull(conn, target, whole: bool = False) -> None:
 def test_every_row_arrives_and_the_changes_follow(conn, target):
     tokens = furnish(conn)
     pull(conn, target, whole=True)
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
     assert all(mirror_of(target).tables.values()), "a table was not tried"
     update(conn, "token", tokens[0], {"name": "Ada"})
     forget(conn, "token", tokens[1])
     create(conn, {"login": "eve"})
     pull(conn, target)
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
     users = {row[0]: row for row in target.rows()["bunker_record"]}
     assert users[tokens[1]][3] and users[tokens[1]][7] is None, "no tombstone"
 
@@ -75,7 +78,7 @@ def test_an_address_changes_hands_between_users_far_apart(conn, target):
     for token in others:
         update(conn, "token", token, {"seen": True})
     pull(conn, target)
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
 
 
 def test_the_pipe_of_the_readme_brings_a_vault_into_a_target(cluster, db, conn, target):
@@ -86,7 +89,7 @@ def test_the_pipe_of_the_readme_brings_a_vault_into_a_target(cluster, db, conn, 
         done = subprocess.run(target.command(), stdin=exporting.stdout, capture_output=True,
                               timeout=60)
     assert exporting.returncode == 0 and done.returncode == 0, done.stderr
-    assert done.stdout == b"" and mirror_of(target).is_like(conn)
+    assert done.stdout == b"" and is_like(target, conn)
 
 
 def test_copy_to_standard_output_gives_the_same_lines(conn, target):
@@ -94,7 +97,7 @@ def test_copy_to_standard_output_gives_the_same_lines(conn, target):
     with conn.cursor().copy(
             f"COPY (SELECT bunker_export_bundle('{target.dialect}')) TO STDOUT") as copy:
         assert target.apply(b"".join(copy)).returncode == 0
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
 
 
 @pytest.mark.parametrize("modes", MODES)
@@ -107,7 +110,7 @@ def test_quoting_modes_of_the_server_do_not_matter(conn, mysql, mysql_target, mo
         pull(conn, mysql_target)
     finally:
         mysql.execute(f"SET GLOBAL sql_mode = '{before}'")
-    assert mirror_of(mysql_target).is_like(conn)
+    assert is_like(mysql_target, conn)
 
 
 def test_both_targets_and_json_lines_hold_the_same(conn, sqlite_target, mysql_target):
@@ -116,11 +119,11 @@ def test_both_targets_and_json_lines_hold_the_same(conn, sqlite_target, mysql_ta
         pull(conn, target, whole=True)
     mirror = Mirror()
     mirror.pull(conn)
+    targets = [mirror_of(target) for target in (sqlite_target, mysql_target)]
     for table, rows in mirror.tables.items():
         assert rows, f"{table} was not tried"
-        expected = set(rows.values())
-        assert set(mirror_of(sqlite_target).tables[table].values()) == expected
-        assert set(mirror_of(mysql_target).tables[table].values()) == expected
+        for held in targets:
+            assert set(held.tables[table].values()) == set(rows.values())
 
 
 def test_a_profile_of_a_megabyte_arrives(conn, target):
@@ -129,7 +132,7 @@ def test_a_profile_of_a_megabyte_arrives(conn, target):
     pull(conn, target, whole=True)
     update(conn, "token", str(token), {"more": "👋" * 10})
     pull(conn, target)
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
 
 
 def test_applied_twice_it_changes_nothing(conn, target):
@@ -156,18 +159,13 @@ def test_out_of_order_it_is_refused_with_the_reason(conn, target):
     assert target.rows() == before
 
 
-def test_a_bundle_of_another_vault_is_refused(cluster, conn, target):
+def test_a_bundle_of_another_vault_is_refused(conn, copy, target):
     create(conn, {"login": "one"})
     pull(conn, target, whole=True)
     before = target.rows()
-    name = cluster.create_db("another_vault", template="bunker_template")
-    try:
-        with cluster.connect(name) as other:
-            create(other, {"login": "two"})
-            why = b"of_another_vault" if target.dialect == "mysql" else b"of another vault"
-            assert_refused(target, text(other, target), why)
-    finally:
-        cluster.drop_db(name)
+    create(copy, {"login": "two"})
+    why = b"of_another_vault" if target.dialect == "mysql" else b"of another vault"
+    assert_refused(target, text(copy, target), why)
     assert target.rows() == before
 
 
@@ -212,7 +210,7 @@ def test_a_changed_byte_or_a_cut_does_no_harm_in_mysql(conn, mysql, mysql_target
         if mysql_target.rows() == before:
             refused += 1
             continue
-        assert mirror_of(mysql_target).is_like(conn), "neither as before nor as it should be"
+        assert is_like(mysql_target, conn), "neither as before nor as it should be"
         mysql_target = MysqlTarget(mysql, next(_names))
         assert mysql_target.apply(whole).returncode == 0
     assert refused > 50
@@ -230,7 +228,7 @@ def test_a_text_that_ends_after_a_line_changes_nothing(conn, target):
         target.apply(b"".join(lines[:cut]))
         assert target.rows() == before, cut
     target.apply(b"".join(lines[:commit + 1]))
-    assert mirror_of(target).is_like(conn)
+    assert is_like(target, conn)
 
 
 def test_a_server_killed_half_way_has_nothing_of_it_and_takes_it_later(conn):
@@ -250,7 +248,7 @@ def test_a_server_killed_half_way_has_nothing_of_it_and_takes_it_later(conn):
         server.start()
         assert not any(target.rows().values())
         assert target.apply(bundle).returncode == 0
-        assert mirror_of(target).is_like(conn)
+        assert is_like(target, conn)
 
 
 def test_two_clients_at_once_take_turns(conn, mysql_target):
@@ -265,27 +263,21 @@ def test_two_clients_at_once_take_turns(conn, mysql_target):
     assert len(ended) == 4
     # InnoDB may choose one of those who wait as a victim; he has an error, and the target is right.
     assert any(done.returncode == 0 for done in ended), [done.stderr for done in ended]
-    assert mirror_of(mysql_target).is_like(conn)
+    assert is_like(mysql_target, conn)
 
 
 def test_a_writer_at_work_during_the_exports_loses_nothing(cluster, db, conn, target):
     furnish(conn)
     pull(conn, target, whole=True)
-    stop, made = threading.Event(), []
+    made = []
 
-    def write() -> None:
-        with cluster.connect(db) as connection:
-            while not stop.is_set():
-                made.append(create(connection, {"login": f"writer{len(made)}"}))
-                update(connection, "token", str(made[len(made) // 2]), {"n": len(made)})
+    def write(connection, _dice) -> None:
+        made.append(create(connection, {"login": f"writer{len(made)}"}))
+        update(connection, "token", str(made[len(made) // 2]), {"n": len(made)})
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for _ in range(20):
+    with at_work(cluster, db, write, count=1):
+        for number in range(20):
+            wait_until(lambda: len(made) > number + 1, "the writer")
             pull(conn, target)
-    finally:
-        stop.set()
-        writer.join(30)
     pull(conn, target)
-    assert len(made) > 20 and mirror_of(target).is_like(conn)
+    assert len(made) > 20 and is_like(target, conn)

@@ -25,7 +25,7 @@ pub use access::{Access, admit, inquire, read, refused};
 pub use actor::be_maintenance;
 pub use delivery::{GATE, catch_up, channel, ensure_writer, put_at_once};
 pub use operation::{
-    Change, Changed, Finding, about, changed, consequence, disclose, fact, note, nothing_found,
+    Change, Changed, Finding, about, changed, consequence, disclose, note, nothing_found,
     operation, remark, report, sum_up, unreported,
 };
 pub use written::{OBSERVER, number};

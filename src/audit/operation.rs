@@ -124,26 +124,13 @@ pub fn about(token: Option<Uuid>) {
 }
 
 /// Adds an event to the running operation that no row of its table makes: of what it did elsewhere, or
-/// did not need to do. `subject` is as in [`Changed`].
-pub fn note(token: Option<&Uuid>, subject: &str, message: impl Into<Cow<'static, str>>) {
+/// did not need to do. `subject`, where there is one, is as in [`Changed`].
+pub fn note(token: Option<&Uuid>, subject: Option<&str>, message: impl Into<Cow<'static, str>>) {
     with_running(|operation| {
         operation.pending.push(Event {
             token: token.copied(),
-            app: Some(subject.to_owned()),
+            app: subject.map(str::to_owned),
             message: Some(message.into()),
-            ..operation.event()
-        });
-    });
-}
-
-/// Adds an event to the running operation that somebody else's trail knows: of a user perhaps, and by the
-/// name of an app perhaps.
-pub fn fact(token: Option<&Uuid>, app: Option<&str>, message: String) {
-    with_running(|operation| {
-        operation.pending.push(Event {
-            token: token.copied(),
-            app: app.map(str::to_owned),
-            message: Some(Cow::Owned(message)),
             ..operation.event()
         });
     });

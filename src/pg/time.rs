@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
+use bunker_core::calendar::SINCE_1970;
 use pgrx::pg_sys;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -65,13 +66,22 @@ pub fn parse(text: &CStr) -> Option<i64> {
     is_storable(time).then_some(time)
 }
 
+/// A point in time in microseconds since 1970-01-01 UTC; `None` where that is more than 64 bits hold.
+pub fn to_unix_micros(time: i64) -> Option<i64> {
+    time.checked_add(SINCE_1970)
+}
+
+/// A point in time that is given in microseconds since 1970-01-01 UTC. Whether PostgreSQL can store it,
+/// [`is_storable`] knows.
+pub fn from_unix_micros(time: i64) -> i64 {
+    time.saturating_sub(SINCE_1970)
+}
+
 /// A point in time that is given in seconds since 1970-01-01 UTC; `None` if PostgreSQL cannot store it.
 pub fn from_unix(seconds: f64) -> Option<i64> {
-    /// From 1970 to 2000, where PostgreSQL counts from.
-    const EPOCH: i64 = 946_684_800_000_000;
     let micros = (seconds * 1e6).round();
     // Within 2^53 microseconds of 1970, some 285 years, no precision is lost.
-    let time = (micros.abs() < 9e18).then_some(micros as i64)?.checked_sub(EPOCH)?;
+    let time = (micros.abs() < 9e18).then_some(micros as i64)?.checked_sub(SINCE_1970)?;
     is_storable(time).then_some(time)
 }
 

@@ -5,14 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bunker_core::crypto::IndexKey;
-use bunker_core::crypto::blind_index::DIGEST_LEN;
 use bunker_core::normalize::{self, Normalizer};
 use bunker_core::profile::Pointer;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::guc;
-use crate::storage::lookup::{DIGEST_LENGTH, Entry};
+use crate::storage::lookup::Entry;
 use crate::storage::lookup_kind as table;
 
 /// A way to find a user.
@@ -54,8 +53,7 @@ impl Kind {
 
     /// The same, for making the digests anew.
     pub fn fresh_entry(&self, key: &IndexKey, value: &str) -> Result<Entry> {
-        let digest = key.digest(&self.name, &self.normalize(value)?);
-        Ok(Entry { digest: truncated(&digest), kind: self.id })
+        Ok(Entry::new(self.id, &key.digest(&self.name, &self.normalize(value)?)))
     }
 
     /// The one spelling of a value.
@@ -95,13 +93,6 @@ impl Kinds {
         entries.sort_unstable();
         Ok(entries)
     }
-}
-
-/// As much of a digest as the index keeps.
-fn truncated(digest: &[u8; DIGEST_LEN]) -> [u8; DIGEST_LENGTH] {
-    let mut stored = [0; DIGEST_LENGTH];
-    stored.copy_from_slice(&digest[..DIGEST_LENGTH]);
-    stored
 }
 
 thread_local! {

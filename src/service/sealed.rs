@@ -1,6 +1,7 @@
 //! Sealing and opening what is stored of a user: which bytes are bound to which.
 
 use bunker_core::crypto::{Binding, RandomPool};
+use bunker_core::place;
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::keyring::Keys;
 use crate::storage::mortal::Mortal;
 
-/// A sealed column, as `table.field`: a value does not open in another one.
+/// A sealed column, one of [`bunker_core::place`]: a value does not open in another one.
 pub struct Field(&'static str);
 
 /// What a sealed value is bound to besides its field: moved to another row, or to another version of
@@ -23,13 +24,9 @@ pub struct Place<'a> {
     pub extra: &'a [u8],
 }
 
-/// Hands `work` the place of a row that ends by itself. Its value is bound to its uuid and times, too, so
-/// that nobody makes it live longer.
+/// Hands `work` the place of a row that ends by itself.
 pub fn in_mortal<R>(row: &Mortal, work: impl FnOnce(&Place<'_>) -> R) -> R {
-    let mut extra = [0; 32];
-    extra[..16].copy_from_slice(row.id.as_bytes());
-    extra[16..24].copy_from_slice(&row.created_at.to_be_bytes());
-    extra[24..].copy_from_slice(&row.expires_at.to_be_bytes());
+    let extra = place::life(row.id.as_bytes(), row.created_at, row.expires_at);
     work(&Place { owner: &row.token, version: 0, extra: &extra })
 }
 

@@ -1,6 +1,7 @@
 //! Sessions: what an application knows of a user for a short while.
 
 use bunker_core::calendar::Interval;
+use bunker_core::place;
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
@@ -23,7 +24,7 @@ use crate::storage::session as table;
 use crate::storage::{lookup, record};
 
 /// A session's data.
-const DATA: Field = Field::new("session.data");
+const DATA: Field = Field::new(place::SESSION);
 const SETTING: &str = "databunker.max_session_retention";
 
 /// Opens a session of a user; its uuid. Without `ttl` it lives as long as it may.

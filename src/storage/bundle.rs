@@ -11,6 +11,7 @@ use super::audit;
 use super::sql::{self, Cursor, Row};
 use crate::error::{Error, Result};
 use crate::pg::sequence::{self, SequenceRef};
+use crate::pg::time;
 use crate::pg::value::Value;
 
 /// A row, with a value for each column of its table.
@@ -94,15 +95,13 @@ pub enum Part {
 
 /// The users whom the trail names after a number.
 const CHANGED: &str = "(SELECT a.token FROM bunker.audit AS a
-      WHERE a.id OPERATOR(pg_catalog.>) $2 AND a.token IS NOT NULL
-        AND a.action OPERATOR(pg_catalog.<>) ALL (pg_catalog.string_to_array($3, ',')))";
+      WHERE a.id OPERATOR(pg_catalog.>) $1 AND a.token IS NOT NULL
+        AND a.action OPERATOR(pg_catalog.<>) ALL (pg_catalog.string_to_array($2, ',')))";
 
 /// Begins to read the users about whom there are events after a number, in their order.
 pub fn changed_users(floor: i64) -> Result<Stream<Uuid>> {
-    let statement = format!(
-        "SELECT DISTINCT c.token FROM {CHANGED} AS c WHERE $1 IS NOT NULL ORDER BY c.token"
-    );
-    let arguments = [Value::Time(0), Value::Int8(floor), Value::Text(READS)];
+    let statement = format!("SELECT DISTINCT c.token FROM {CHANGED} AS c ORDER BY c.token");
+    let arguments = [Value::Int8(floor), Value::Text(READS)];
     Stream::open(&statement, &arguments, Box::new(|row| Ok((row.get(1)?, 16))))
 }
 
@@ -111,20 +110,19 @@ pub fn changed_users(floor: i64) -> Result<Stream<Uuid>> {
 pub fn rows(table: &'static Table, part: Part, now: i64) -> Result<Stream<BundleRow>> {
     let source = Source::of(table);
     let columns: Vec<_> = table.columns.iter().map(|column| source.column(column)).collect();
-    let changed = match part {
-        Part::Whole => String::new(),
-        Part::ChangedSince(_) => {
-            format!(" AND t.{0} OPERATOR(pg_catalog.=) ANY {CHANGED} ORDER BY t.{0}", source.user)
-        }
-    };
-    let (columns, name, condition) = (columns.join(", "), source.table, source.condition);
-    let statement = format!("SELECT {columns} FROM bunker.{name} AS t WHERE {condition}{changed}");
-    let arguments = match part {
-        Part::Whole => vec![Value::Time(now)],
+    let lives = table.ends.map(|ends| format!(" AND t.{ends} OPERATOR(pg_catalog.>) $3"));
+    let (floor, changed) = match part {
+        Part::Whole => (0, String::new()),
         Part::ChangedSince(floor) => {
-            vec![Value::Time(now), Value::Int8(floor), Value::Text(READS)]
+            let user = source.user;
+            (floor, format!(" AND t.{user} OPERATOR(pg_catalog.=) ANY {CHANGED} ORDER BY t.{user}"))
         }
     };
+    let (columns, lives) = (columns.join(", "), lives.unwrap_or_default());
+    let Source { table: name, condition, .. } = source;
+    let statement =
+        format!("SELECT {columns} FROM bunker.{name} AS t WHERE {condition}{lives}{changed}");
+    let arguments = [Value::Int8(floor), Value::Text(READS), Value::Time(now)];
     Stream::open(&statement, &arguments, Box::new(move |row| read(table, row)))
 }
 
@@ -138,16 +136,10 @@ struct Source {
 
 impl Source {
     fn of(table: &'static Table) -> Self {
-        const ALL: &str = "$1 IS NOT NULL";
         let (table, user, condition) = match table.name {
-            "session" | "share" => (table.name, "token", "t.expires_at OPERATOR(pg_catalog.>) $1"),
-            "agreement" => {
-                ("agreement", "owner", "t.kind OPERATOR(pg_catalog.=) 0 AND $1 IS NOT NULL")
-            }
-            "unclaimed_agreement" => {
-                ("agreement", "owner", "t.kind OPERATOR(pg_catalog.<>) 0 AND $1 IS NOT NULL")
-            }
-            name => (name, "token", ALL),
+            "agreement" => ("agreement", "owner", "t.kind OPERATOR(pg_catalog.=) 0"),
+            "unclaimed_agreement" => ("agreement", "owner", "t.kind OPERATOR(pg_catalog.<>) 0"),
+            name => (name, "token", "true"),
         };
         Self { table, user, condition }
     }
@@ -166,17 +158,19 @@ impl Source {
     }
 }
 
-/// Microseconds from 1970-01-01, where Unix begins to count, to 2000-01-01, where PostgreSQL does.
-const UNIX_EPOCH: i64 = 946_684_800_000_000;
-
-/// A time in microseconds since 1970-01-01 UTC, from PostgreSQL's.
+/// A time as bundles have it, in microseconds since 1970-01-01 UTC.
 pub fn unix_time(time: i64) -> Result<i64> {
-    time.checked_add(UNIX_EPOCH).ok_or(Error::Damaged("a stored time"))
+    time::to_unix_micros(time).ok_or(Error::Damaged("a stored time"))
 }
 
-/// A time in PostgreSQL's microseconds, from those since 1970-01-01 UTC.
-pub fn from_unix_time(time: i64) -> i64 {
-    time.saturating_sub(UNIX_EPOCH)
+/// A uuid as bundles have it.
+pub fn to_uuid(uuid: Uuid) -> uuid::Uuid {
+    uuid::Uuid::from_bytes(*uuid.as_bytes())
+}
+
+/// A uuid as PostgreSQL has it.
+pub fn from_uuid(uuid: uuid::Uuid) -> Uuid {
+    Uuid::from_bytes(uuid.into_bytes())
 }
 
 fn read(table: &'static Table, row: &Row<'_>) -> Result<(BundleRow, usize)> {
@@ -196,9 +190,7 @@ fn read(table: &'static Table, row: &Row<'_>) -> Result<(BundleRow, usize)> {
 
 fn value(kind: Kind, row: &Row<'_>, column: usize) -> Result<Out<'static>> {
     let value = match kind {
-        Kind::Uuid => row
-            .optional::<Uuid>(column)?
-            .map(|uuid| Out::Uuid(uuid::Uuid::from_bytes(*uuid.as_bytes()))),
+        Kind::Uuid => row.optional(column)?.map(|uuid| Out::Uuid(to_uuid(uuid))),
         Kind::Int => row.optional(column)?.map(Out::Int),
         Kind::Time => match row.optional::<TimestampWithTimeZone>(column)? {
             Some(time) => Some(Out::Int(unix_time(i64::from(time))?)),

@@ -15,8 +15,14 @@ use crate::pg::value::Value;
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"expiration", c"expiration_pkey");
 
-/// What an expiration can be, in the table's words.
-pub const STATUSES: [&str; 4] = ["wait", "retain", "cancelled", "expired"];
+/// What the table calls an expiration about which nobody has decided.
+const WAITING: &str = "wait";
+
+/// Whether an expiration can be that, in the table's words.
+pub fn is_status(word: &str) -> bool {
+    let decided = [Status::Retain, Status::Cancelled, Status::Expired];
+    word == WAITING || decided.iter().any(|status| status.as_str() == word)
+}
 
 /// What has become of an expiration that no longer waits.
 #[derive(Clone, Copy)]
@@ -53,7 +59,7 @@ pub struct Expiration {
 impl Expiration {
     /// Whether it still can be decided about.
     pub fn is_waiting(&self) -> bool {
-        self.status == "wait"
+        self.status == WAITING
     }
 }
 

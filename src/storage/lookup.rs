@@ -1,5 +1,6 @@
 //! `bunker.lookup`: the blind index, from digests to tokens. Its primary key is the duplicate check.
 
+pub use bunker_core::digests::Entry;
 use pgrx::{Uuid, pg_sys};
 
 use super::sql;
@@ -11,21 +12,6 @@ use crate::pg::writer::{UniqueViolation, Writer};
 
 /// The table.
 pub static TABLE: TableRef = TableRef::new(c"lookup", c"lookup_pkey");
-
-/// Bytes of a stored digest: HMAC-SHA-256, truncated to 128 bits as RFC 2104 section 5 allows and
-/// RFC 4868 does. Two values meet by chance once in 2^64 users; rows and index pages are a third
-/// smaller.
-pub const DIGEST_LENGTH: usize = 16;
-
-/// A user's entry under one lookup kind. The order is the one in which entries are written, the
-/// same in every transaction, so that two of them never wait for each other in a circle.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// The keyed digest of the normalised value.
-    pub digest: [u8; DIGEST_LENGTH],
-    /// The kind's id.
-    pub kind: i16,
-}
 
 /// Where an entry leads.
 #[derive(Clone, Copy)]

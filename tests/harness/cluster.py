@@ -1,7 +1,6 @@
 """A throwaway PostgreSQL server with a folder, a socket and a log of its own."""
 
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from harness import errors, processes
 from harness.paths import as_server_user, program, server_user
+from harness.ports import free_port
 from harness.search import files_holding
 from harness.wait import wait_until
 
@@ -45,7 +45,7 @@ class Cluster:
         self.root = Path(tempfile.mkdtemp(prefix="bunker-", dir="/tmp"))
         self.data = self.root / "data"
         self.log_file = self.root / "log"
-        self.port = random.choice([n for n in range(20000, 60000, 7) if n != 5432])
+        self.port = free_port()
         self._process: subprocess.Popen | None = None
         shutil.chown(self.root, server_user())
         self.settings = dict(TEST_SETTINGS if base_settings is None else base_settings)

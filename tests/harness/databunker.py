@@ -8,7 +8,10 @@ import sqlite3
 import time
 import uuid
 
+import pymysql
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from harness.mysql import MySql
 
 # The columns of a store's tables; INTEGERS and FLAGS are not texts.
 TABLES = {
@@ -214,6 +217,13 @@ class Store:
         return next((row["token"] for row in self.rows("users") if row.get(column) == wanted), None)
 
 
-def sqlite_store(path, key: Key | None = None) -> Store:
+def in_sqlite(path, key: Key | None = None) -> Store:
     """A store in a SQLite file, which need not be there."""
     return Store(sqlite3.connect(path), SQLITE, key)
+
+
+def in_mysql(server: MySql, database: str, key: Key | None = None) -> Store:
+    """A store in a database of a MySQL server."""
+    connection = pymysql.connect(unix_socket=str(server.socket), user="root", database=database,
+                                 charset="utf8mb4")
+    return Store(connection, MYSQL, key)

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from harness import certificates
-from harness.mysql import MySql, value
+from harness.mysql import MySql
 
 PASSWORD = "s'e\\c\"ret word"
 
@@ -46,20 +46,10 @@ class MySqlDatabase:
         self.by_socket = f"mysql://sync@localhost/{database}?socket={quote(str(server.socket))}"
         self.env = {"MYSQL_PWD": PASSWORD}
 
-    def has_tables(self) -> bool:
-        """Whether the tool has made its tables."""
-        return bool(self.change("SHOW TABLES LIKE 'bunker_bundle'"))
-
     def change(self, statements: str) -> list[list[str]]:
         """Runs statements behind the tool's back."""
         return self.server.execute(statements, self.database)
 
-    def rows(self, table: str) -> list[tuple]:
-        """All rows of a table: numbers, texts and bytes."""
-        columns = self.change(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema ="
-            f" DATABASE() AND table_name = '{table}' ORDER BY ordinal_position")
-        shown = ", ".join(f"IFNULL(HEX(CAST({name} AS BINARY)), '-')" for name, _ in columns)
-        kinds = [kind for _, kind in columns]
-        return [tuple(map(value, kinds, row))
-                for row in self.change(f"SELECT {shown} FROM {table}")]
+    def rows(self) -> dict[str, list[tuple]]:
+        """All rows of all tables; none before the first bundle."""
+        return self.server.rows(self.database)

@@ -2,7 +2,6 @@
 own: see CONTRIBUTING.md for how to run the tests on MySQL."""
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from harness.paths import as_server_user, server_user
+from harness.ports import free_port
 from harness.wait import wait_until
 
 START_SECONDS = 90
@@ -23,7 +23,9 @@ class MySql:
     def __init__(self, *options: str):
         self.root = Path(tempfile.mkdtemp(prefix="bunker-my-", dir="/tmp"))
         self.socket = self.root / "socket"
-        self.port = random.choice([n for n in range(20011, 60000, 7) if n != 5432])
+        # A server that starts clears away what it finds in its tmpdir, also if it is another one's.
+        self._places = ["--no-defaults", f"--datadir={self.root}/data", f"--tmpdir={self.root}"]
+        self.port = free_port()
         self.options = options
         self._process: subprocess.Popen | None = None
         shutil.chown(self.root, server_user())
@@ -43,11 +45,10 @@ class MySql:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _install(self) -> None:
-        data = f"--datadir={self.root}/data"
         if "BUNKER_MYSQLD" in os.environ:
-            command = [_server(), "--no-defaults", data, "--initialize-insecure"]
+            command = [_server(), *self._places, "--initialize-insecure"]
         else:
-            command = ["mariadb-install-db", "--no-defaults", data, "--skip-test-db",
+            command = ["mariadb-install-db", *self._places, "--skip-test-db",
                        "--auth-root-authentication-method=normal"]
         with (self.root / "log").open("ab") as log:
             subprocess.run(command, cwd=self.root, check=True, stdout=log, stderr=log, timeout=180,
@@ -57,11 +58,10 @@ class MySql:
         """Starts the server, after a crash with recovery."""
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_server(), "--no-defaults", f"--datadir={self.root}/data",
-                 f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
-                 "--max-allowed-packet=16M", "--innodb-buffer-pool-size=64M",
-                 "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite",
-                 "--secure-file-priv=", "--loose-mysqlx=OFF", *self.options],
+                [_server(), *self._places, f"--socket={self.socket}", f"--port={self.port}",
+                 "--bind-address=127.0.0.1", "--max-allowed-packet=16M",
+                 "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
+                 "--skip-innodb-doublewrite", "--secure-file-priv=", "--loose-mysqlx=OFF", *self.options],
                 cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_server_user())
         wait_until(self._is_ready, "the MySQL server to start", START_SECONDS)
 
@@ -117,11 +117,11 @@ class MySql:
         for table, *row in self.execute(
                 "".join(f"SELECT '{table}', {shown} FROM {table};" for table, _, shown in columns),
                 database):
-            found[table].append(tuple(map(value, kinds[table], row)))
+            found[table].append(tuple(map(_value, kinds[table], row)))
         return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
-def value(kind: str, shown: str) -> int | str | bytes | None:
+def _value(kind: str, shown: str) -> int | str | bytes | None:
     """A value from the hex of its bytes."""
     if shown == "-":
         return None

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from harness.paths import as_server_user, program
+from harness.wait import wait_until
 
 DONE, FAILED, USAGE, REFUSED, NOT_FOUND, SKIPPED = range(6)
 
@@ -50,6 +51,13 @@ def kill9(process: subprocess.Popen) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.communicate()
+
+
+def await_backends_gone(connection) -> None:
+    """Returns once no backend serves the tool any more: one whose client was killed learns of it late."""
+    wait_until(lambda: connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bunker-sync'"
+    ).fetchone() == (0,), "the tool's backends to go", 60)
 
 
 def vault(cluster, dbname: str, user: str = "postgres") -> dict:

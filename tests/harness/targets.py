@@ -2,7 +2,7 @@
 
 import sqlite3
 from base64 import b64encode
-from uuid import UUID
+from pathlib import Path
 
 from harness import copies
 from harness.mirror import TABLES, Mirror
@@ -16,10 +16,12 @@ def furnish(conn, count: int = 5, first: int = 1) -> list[str]:
     return copies.furnish(conn, count, first, CHANGE)
 
 
-def _plain(value):
-    if isinstance(value, (bytes, bytearray)):
-        return b64encode(value).decode()
-    return str(value) if isinstance(value, UUID) else value
+def make_folder(server, name: str = "targets") -> Path:
+    """A folder beside a server's own, in which bunker-sync may make files."""
+    path = server.root / name
+    path.mkdir()
+    path.chmod(0o777)
+    return path
 
 
 class SqliteFile:
@@ -29,11 +31,6 @@ class SqliteFile:
         self.path = path
         self.name = f"sqlite:{path}"
 
-    def has_tables(self) -> bool:
-        """Whether the tool has made its tables."""
-        return self.path.exists() and bool(
-            self.query("SELECT 1 FROM sqlite_master WHERE name = 'bunker_bundle'"))
-
     def query(self, statement: str) -> list[tuple]:
         """The rows of a statement, as another program sees them."""
         connection = sqlite3.connect(f"file:{self.path}?mode=rw", uri=True, timeout=10)
@@ -42,9 +39,12 @@ class SqliteFile:
         finally:
             connection.close()
 
-    def rows(self, table: str) -> list[tuple]:
-        """All rows of a table."""
-        return self.query(f"SELECT * FROM {table}")
+    def rows(self) -> dict[str, list[tuple]]:
+        """All rows of all tables; none before the first bundle."""
+        if not self.path.exists():
+            return {}
+        names = self.query("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name: sorted(self.query(f"SELECT * FROM {name}"), key=repr) for name, in names}
 
     def change(self, statement: str, *parameters) -> int:
         """Changes rows behind the tool's back; how many."""
@@ -52,25 +52,26 @@ class SqliteFile:
             return connection.execute(statement, parameters).rowcount
 
 
-def content(target) -> dict:
-    """All rows of a target by table, its state included; nothing where it has no tables yet."""
-    if not target.has_tables():
-        return {}
-    rows = {table: target.rows(f"bunker_{table}") for table in (*TABLES, "bundle")}
-    return {table: sorted(map(repr, found)) for table, found in rows.items()}
-
-
 def is_old_or_new(target, before: dict, conn) -> bool:
     """Whether a target holds all it did before, or all the vault does: a tool that is ended has failed
     for who started it, also when that was after its commit."""
-    after = content(target)
-    return after == before or (after["bundle"] != before["bundle"] and is_like(target, conn))
+    after = target.rows()
+    return after == before or (after["bunker_bundle"] != before["bunker_bundle"]
+                               and is_like(target, conn))
 
 
 def is_like(target, conn) -> bool:
     """Compares every row of every table of a target with the vault's; says what differs."""
-    mirror = Mirror()
+    return mirror_of(target).is_like(conn)
+
+
+def mirror_of(target) -> Mirror:
+    """What a target holds, as its bundles told it."""
+    mirror, rows = Mirror(), target.rows()
     for table in TABLES:
-        for number, row in enumerate(target.rows(f"bunker_{table}")):
-            mirror.tables[table][number] = tuple(map(_plain, row))
-    return mirror.is_like(conn)
+        mirror.tables[table] = dict(enumerate(map(_plain, rows[f"bunker_{table}"])))
+    return mirror
+
+
+def _plain(row: tuple) -> tuple:
+    return tuple(b64encode(value).decode() if isinstance(value, bytes) else value for value in row)

@@ -16,6 +16,10 @@ pub enum Flavor {
 /// [`crate::Signed`], the latter in hex.
 pub const STATE: &str = "bunker_bundle";
 
+/// The columns of that row after `only_row`.
+pub const STATE_COLUMNS: [&str; 8] =
+    ["number", "id", "vault", "previous", "made_at", "next_cursor", "summary", "signature"];
+
 /// The name of a table in a target.
 #[must_use]
 pub fn name(table: &Table) -> String {

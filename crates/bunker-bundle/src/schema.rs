@@ -46,11 +46,23 @@ pub struct Table {
 }
 
 impl Table {
+    /// Where the column of that name stands in a row.
+    #[must_use]
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name == column)
+    }
+
     /// Whether a row may take the place of another user's, who is told of later in the same bundle: an
     /// address that has changed hands.
     #[must_use]
     pub fn takes_over(&self) -> bool {
         self.name == "lookup"
+    }
+
+    /// The names of its columns, in the order of a row's values.
+    #[must_use]
+    pub fn column_names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
     }
 }
 

@@ -12,6 +12,9 @@ const DAYS_OF_ERA: i64 = 146_097;
 /// Days from 0000-03-01, where an era begins, to 2000-01-01.
 const EPOCH: i64 = 730_425;
 
+/// Microseconds from 1970-01-01, where Unix begins to count, to 2000-01-01.
+pub const SINCE_1970: i64 = 946_684_800_000_000;
+
 /// The month that a point in time lies in.
 #[must_use]
 pub fn month_of(at: i64) -> i32 {

@@ -11,6 +11,9 @@ use crate::open::Opener;
 use crate::progress::Progress;
 use crate::target::{self, Target};
 
+/// What is not checked of a bundle that is applied without the master key.
+pub const UNCHECKED: &str = "the bundle's signature is not checked, only its digest";
+
 /// A bundle that is being applied.
 pub struct Applier<'a> {
     target: &'a mut dyn Target,
@@ -19,7 +22,7 @@ pub struct Applier<'a> {
     reader: Reader,
     keyring: Vec<Vec<Value<'static>>>,
     end: Option<Box<Signed>>,
-    progress: Option<Progress>,
+    progress: Progress,
     shows_progress: bool,
     begun_at: Instant,
 }
@@ -50,7 +53,7 @@ impl<'a> Applier<'a> {
             reader: Reader::new(),
             keyring: Vec::new(),
             end: None,
-            progress: None,
+            progress: Progress::hidden(),
             shows_progress,
             begun_at,
         })
@@ -83,7 +86,7 @@ impl<'a> Applier<'a> {
                 admit(self.state.as_ref(), &header)?;
                 target::remove_ended(self.target, header.made_at)?;
                 if self.shows_progress {
-                    self.progress = Some(Progress::start("rows", header.expected_rows));
+                    self.progress = Progress::start("rows", header.expected_rows);
                 }
             }
             Item::Replace(tables) => target::replace(self.target, &tables)?,
@@ -100,9 +103,7 @@ impl<'a> Applier<'a> {
             error if error.is_conflict() => BundleError::Altered.into(),
             error => error,
         })?;
-        if let Some(progress) = &self.progress {
-            progress.add(rows.len() as u64);
-        }
+        self.progress.add(rows.len() as u64);
         if table.name == "keyring" {
             self.keyring.extend(rows);
         }

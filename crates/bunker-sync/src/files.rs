@@ -1,14 +1,16 @@
 //! Files that are named on the command line.
 
 use std::env;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::output;
 
 /// What is in the file of a key or a password. Says so if others than its owner may read it: it is taken
 /// all the same, because where secrets are mounted they often may.
@@ -20,7 +22,8 @@ pub fn secret(path: &Path) -> Result<Zeroizing<String>> {
     let mut file = open(path)?;
     let mode = file.metadata().map_err(|error| named(path, error))?.permissions().mode();
     if mode & OTHERS != 0 {
-        eprintln!("bunker-sync: others may read {}; chmod 600 would be better", path.display());
+        let path = path.display();
+        output::complain(&format!("others may read {path}; chmod 600 would be better"));
     }
     file.read_to_string(&mut text).map_err(|error| named(path, error))?;
     Ok(text)
@@ -29,18 +32,32 @@ pub fn secret(path: &Path) -> Result<Zeroizing<String>> {
 /// The rights of group and others.
 const OTHERS: u32 = 0o077;
 
-/// A password in a file, else in a variable, if there is one.
+/// The same, or without a file what is in a variable, if there is one.
+///
+/// # Errors
+/// As for [`secret`].
+pub fn secret_or(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String>>> {
+    match file {
+        Some(path) => secret(path).map(Some),
+        None => Ok(env::var(variable).ok().map(Zeroizing::new)),
+    }
+}
+
+/// A password in a file, without the end of its line, else in a variable, if there is one.
 ///
 /// # Errors
 /// As for [`secret`].
 pub fn password(file: Option<&Path>, variable: &str) -> Result<Option<Zeroizing<String>>> {
-    match file {
-        Some(path) => {
-            let text = secret(path)?;
-            Ok(Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
-        }
-        None => Ok(env::var(variable).ok().map(Zeroizing::new)),
+    let text = secret_or(file, variable)?;
+    if file.is_none() {
+        return Ok(text);
     }
+    Ok(text.map(|text| Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+}
+
+/// Makes a file that is not there yet, for its owner only.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Opens a file to read.
@@ -51,6 +68,26 @@ pub fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| named(path, error))
 }
 
-fn named(path: &Path, error: std::io::Error) -> Error {
+/// A new file of JSON Lines, for its owner only.
+pub struct PrivateLines(BufWriter<File>);
+
+impl PrivateLines {
+    /// Makes it; it must not be there yet.
+    pub fn create(path: &Path) -> Result<Self> {
+        Ok(Self(BufWriter::new(create_private(path)?)))
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, line: &Value) -> Result<()> {
+        Ok(writeln!(self.0, "{line}")?)
+    }
+
+    /// Writes out what is not in the file yet.
+    pub fn flush(&mut self) -> Result<()> {
+        Ok(self.0.flush()?)
+    }
+}
+
+fn named(path: &Path, error: io::Error) -> Error {
     Error::File(path.display().to_string(), error)
 }

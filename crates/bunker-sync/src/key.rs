@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use bunker_core::crypto::MasterKey;
-use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::output;
 
 /// Where the master key of the vault is.
 #[derive(clap::Args)]
@@ -22,17 +22,22 @@ const VARIABLE: &str = "DATABUNKER_MASTER_KEY";
 
 impl KeySource {
     /// The key, if one is given.
-    pub fn find(&self) -> Result<Option<MasterKey>> {
-        let text = match &self.master_key_file {
-            Some(path) => files::secret(path)?,
-            None => match std::env::var(VARIABLE) {
-                Ok(text) => Zeroizing::new(text),
-                Err(_) => return Ok(None),
-            },
+    fn find(&self) -> Result<Option<MasterKey>> {
+        let Some(text) = files::secret_or(self.master_key_file.as_deref(), VARIABLE)? else {
+            return Ok(None);
         };
         MasterKey::parse(text.trim_end_matches('\n').as_bytes()).map(Some).map_err(|_| {
             Error::Refused("the master key is not 64 hex digits or base64 of 32 bytes")
         })
+    }
+
+    /// The key, if one is given; else says what is `unchecked` without it.
+    pub fn find_or_say(&self, unchecked: &str) -> Result<Option<MasterKey>> {
+        let key = self.find()?;
+        if key.is_none() {
+            output::complain(&format!("without the master key {unchecked}"));
+        }
+        Ok(key)
     }
 
     /// The key.

@@ -31,14 +31,9 @@ impl Lines {
         Ok(self.0.fill_buf()?.starts_with(SQLITE))
     }
 
-    /// Whether it is JSON Lines rather than SQL.
-    pub fn is_json(&mut self) -> Result<bool> {
-        Ok(self.0.fill_buf()?.first().is_none_or(|first| *first == b'{'))
-    }
-
     /// Refuses all but JSON Lines.
     pub fn expect_json(&mut self) -> Result<()> {
-        if self.is_json()? {
+        if self.0.fill_buf()?.first().is_none_or(|first| *first == b'{') {
             return Ok(());
         }
         Err(Error::Usage(

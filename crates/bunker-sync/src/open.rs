@@ -1,13 +1,13 @@
 //! Opening what is sealed in a bundle or a target, with the vault's master key.
-//!
-//! What each value is bound to stands in `docs/FORMAT.md`, "Sealed record".
 
 use bunker_bundle::Value;
 use bunker_bundle::schema::{self, Table};
+use bunker_core::calendar::SINCE_1970;
 use bunker_core::crypto::{
     Binding, BundleKey, EntryError, EntryId, IndexKey, MasterKey, OpenError, Purpose, WrappingKey,
     envelope,
 };
+use bunker_core::place;
 use bunker_core::secret::SecretKey;
 use zeroize::Zeroizing;
 
@@ -111,9 +111,9 @@ const DAMAGED_KEYRING: Error = Error::Refused("the keyring is damaged or incompl
 /// The id of an entry of the keyring, and its sealed bytes.
 fn entry<'a>(row: &Row<'a>) -> Result<(EntryId, &'a [u8]), OpenError> {
     let id = EntryId {
-        id: u32::try_from(row.int("id")?).map_err(|_| OpenError::Damaged)?,
+        id: number(row.int("id")?)?,
         purpose: row.text("purpose")?.parse().map_err(|_| OpenError::Damaged)?,
-        version: u32::try_from(row.int("version")?).map_err(|_| OpenError::Damaged)?,
+        version: number(row.int("version")?)?,
     };
     Ok((id, row.bytes("sealed")?))
 }
@@ -130,59 +130,44 @@ impl Place {
     fn of(row: &Row<'_>, column: &str) -> Result<Self, OpenError> {
         match (row.table().name, column) {
             ("record", "sealed") if row.optional_int("forgotten_at")?.is_some() => {
-                Self::versioned("record.tombstone", row, Vec::new())
+                Self::versioned(place::TOMBSTONE, row, Vec::new())
             }
             ("record" | "record_version", "sealed") => {
-                Self::versioned("record.profile", row, row.bytes("digests")?.to_vec())
+                Self::versioned(place::PROFILE, row, row.bytes("digests")?.to_vec())
             }
             ("app_data" | "app_data_version", "sealed") => {
-                Self::versioned("app_data.data", row, row.text("app")?.into())
+                Self::versioned(place::APP_DATA, row, row.text("app")?.into())
             }
-            ("session", "sealed") => Self::mortal("session.data", row, "session"),
-            ("share", "sealed") => Self::mortal("share.terms", row, "record"),
+            ("session", "sealed") => Self::fixed(place::SESSION, row, life(row, "session")?),
+            ("share", "sealed") => Self::fixed(place::SHARE, row, life(row, "record")?),
             ("agreement", "sealed") => Self::agreement(row, "token", 0),
             ("unclaimed_agreement", "sealed") => Self::agreement(row, "owner", row.int("kind")?),
-            ("request", "sealed") => Self::fixed("request.change", row, filed(row)?),
-            ("request", "reason") => Self::fixed("request.reason", row, decided(row)?),
+            ("request", "sealed") => Self::fixed(place::REQUEST_CHANGE, row, request(row)?.filed()),
+            ("request", "reason") => Self::fixed(place::REQUEST_REASON, row, request(row)?.bytes()),
             _ => Err(OpenError::Damaged),
         }
     }
 
     fn versioned(domain: &'static str, row: &Row<'_>, extra: Vec<u8>) -> Result<Self, OpenError> {
-        Ok(Self { version: version(row)?, ..Self::fixed(domain, row, extra)? })
+        Ok(Self { version: number(row.int("version")?)?, ..Self::fixed(domain, row, extra)? })
     }
 
     fn fixed(domain: &'static str, row: &Row<'_>, extra: Vec<u8>) -> Result<Self, OpenError> {
         Ok(Self { domain, owner: row.uuid("token")?.into_bytes(), version: 0, extra })
     }
 
-    /// Of a row that ends by itself.
-    fn mortal(domain: &'static str, row: &Row<'_>, id: &str) -> Result<Self, OpenError> {
-        let mut extra = row.uuid(id)?.into_bytes().to_vec();
-        extra.extend(time(row, "created_at")?);
-        extra.extend(time(row, "expires_at")?);
-        Self::fixed(domain, row, extra)
-    }
-
     fn agreement(row: &Row<'_>, owner: &str, kind: i64) -> Result<Self, OpenError> {
-        let kind = i16::try_from(kind).map_err(|_| OpenError::Damaged)?;
-        let mut extra = kind.to_be_bytes().to_vec();
-        for column in ["brief", "status"] {
-            let text = row.text(column)?;
-            extra.extend((text.len() as u64).to_be_bytes());
-            extra.extend(text.bytes());
-        }
-        extra.extend(time(row, "created_at")?);
-        extra.extend(time(row, "updated_at")?);
-        for column in ["starts_at", "expires_at"] {
-            let is_there = row.optional_int(column)?.is_some();
-            extra.push(u8::from(is_there));
-            if is_there {
-                extra.extend(time(row, column)?);
-            }
-        }
-        let owner = row.uuid(owner)?.into_bytes();
-        Ok(Self { domain: "agreement.details", owner, version: version(row)?, extra })
+        let agreement = place::Agreement {
+            kind: number(kind)?,
+            brief: row.text("brief")?,
+            status: row.text("status")?,
+            created_at: time(row, "created_at")?,
+            updated_at: time(row, "updated_at")?,
+            starts_at: optional_time(row, "starts_at")?,
+            expires_at: optional_time(row, "expires_at")?,
+        };
+        let (owner, version) = (row.uuid(owner)?.into_bytes(), number(row.int("version")?)?);
+        Ok(Self { domain: place::AGREEMENT, owner, version, extra: agreement.bytes() })
     }
 
     fn binding(&self) -> Binding<'_> {
@@ -195,50 +180,38 @@ impl Place {
     }
 }
 
-/// What of a request stays as it was filed.
-fn filed(row: &Row<'_>) -> Result<Vec<u8>, OpenError> {
-    let mut bytes = row.uuid("request")?.into_bytes().to_vec();
-    put(&mut bytes, Some(row.text("action")?.as_bytes()));
-    put(&mut bytes, row.optional_text("subject")?.map(str::as_bytes));
-    bytes.extend(time(row, "created_at")?);
-    put(&mut bytes, Some(row.text("requested_by")?.as_bytes()));
-    put(&mut bytes, row.optional_text("requested_as")?.map(str::as_bytes));
-    let seen = row.optional_int("seen")?.map(i32::try_from).transpose();
-    let seen = seen.map_err(|_| OpenError::Damaged)?.map(i32::to_be_bytes);
-    put(&mut bytes, seen.as_ref().map(<[u8; 4]>::as_slice));
-    Ok(bytes)
+fn life(row: &Row<'_>, id: &str) -> Result<Vec<u8>, OpenError> {
+    let (created_at, expires_at) = (time(row, "created_at")?, time(row, "expires_at")?);
+    Ok(place::life(row.uuid(id)?.as_bytes(), created_at, expires_at).to_vec())
 }
 
-/// All that a request says of itself.
-fn decided(row: &Row<'_>) -> Result<Vec<u8>, OpenError> {
-    let mut bytes = filed(row)?;
-    put(&mut bytes, Some(row.text("status")?.as_bytes()));
-    bytes.extend(time(row, "updated_at")?);
-    put(&mut bytes, row.optional_text("decided_by")?.map(str::as_bytes));
-    put(&mut bytes, row.optional_text("decided_as")?.map(str::as_bytes));
-    bytes.push(u8::from(row.optional_bytes("sealed")?.is_some()));
-    Ok(bytes)
+fn request<'a>(row: &Row<'a>) -> Result<place::Request<'a>, OpenError> {
+    Ok(place::Request {
+        id: row.uuid("request")?.into_bytes(),
+        action: row.text("action")?,
+        subject: row.optional_text("subject")?,
+        created_at: time(row, "created_at")?,
+        requested_by: row.text("requested_by")?,
+        requested_as: row.optional_text("requested_as")?,
+        seen: row.optional_int("seen")?.map(number).transpose()?,
+        status: row.text("status")?,
+        updated_at: time(row, "updated_at")?,
+        decided_by: row.optional_text("decided_by")?,
+        decided_as: row.optional_text("decided_as")?,
+        has_change: row.optional_bytes("sealed")?.is_some(),
+    })
 }
 
-/// 0 for what is missing, else 1, the length and the bytes.
-fn put(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
-    bytes.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        bytes.extend((value.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(value);
-    }
+fn number<T: TryFrom<i64>>(number: i64) -> Result<T, OpenError> {
+    T::try_from(number).map_err(|_| OpenError::Damaged)
 }
 
-fn version(row: &Row<'_>) -> Result<u32, OpenError> {
-    u32::try_from(row.int("version")?).map_err(|_| OpenError::Damaged)
+/// A time as the vault binds it: bundles count from 1970, the vault from 2000.
+fn time(row: &Row<'_>, column: &str) -> Result<i64, OpenError> {
+    optional_time(row, column)?.ok_or(OpenError::Damaged)
 }
 
-/// From 1970-01-01 to 2000-01-01, in microseconds: bundles count from the former, the vault from the
-/// latter.
-const TO_2000: i64 = 946_684_800_000_000;
-
-/// A time as the vault binds it.
-fn time(row: &Row<'_>, column: &str) -> Result<[u8; 8], OpenError> {
-    let since_2000 = row.int(column)?.checked_sub(TO_2000).ok_or(OpenError::Damaged)?;
-    Ok(since_2000.to_be_bytes())
+fn optional_time(row: &Row<'_>, column: &str) -> Result<Option<i64>, OpenError> {
+    let since_2000 = |time: i64| time.checked_sub(SINCE_1970).ok_or(OpenError::Damaged);
+    row.optional_int(column)?.map(since_2000).transpose()
 }

@@ -26,6 +26,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// No bar, for those who want none.
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     /// So much more is done.
     pub fn add(&self, done: u64) {
         self.0.inc(done);
@@ -39,7 +44,7 @@ impl Progress {
 
     /// A line on standard output; the bar stays below it.
     pub fn print(&self, line: &str) -> Result<()> {
-        self.0.suspend(|| output::line(line))
+        self.0.suspend(|| output::line(&output::shown(line)))
     }
 
     /// A line above the bar, on standard error.

@@ -89,7 +89,7 @@ impl<'a> Row<'a> {
     }
 
     fn value(&self, column: &str) -> Result<&'a Value<'a>, OpenError> {
-        let position = self.table.columns.iter().position(|it| it.name == column);
+        let position = self.table.position(column);
         position.and_then(|position| self.values.get(position)).ok_or(OpenError::Damaged)
     }
 }

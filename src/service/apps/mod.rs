@@ -8,6 +8,7 @@ mod history;
 mod read;
 
 use bunker_core::names;
+use bunker_core::place;
 use pgrx::Uuid;
 use zeroize::Zeroizing;
 
@@ -26,7 +27,7 @@ pub static TABLE: &TableRef = &app_data::TABLE;
 
 /// App data, and their former versions: a version keeps its bytes when it moves from one table to the
 /// other.
-const DATA: Field = Field::new("app_data.data");
+const DATA: Field = Field::new(place::APP_DATA);
 
 fn seal(keys: &Keys, token: &Uuid, app: &str, version: i32, text: &str) -> Result<Vec<u8>> {
     DATA.seal_one(keys, &Place { owner: token, version, extra: app.as_bytes() }, text)

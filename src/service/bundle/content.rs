@@ -97,10 +97,10 @@ impl Users {
         let Some((table, stream)) = self.tables.get_mut(position) else {
             return Ok(Some(0));
         };
-        let user = table.columns.iter().position(|column| Some(column.name) == table.user);
-        let is_of_group = |row: &BundleRow| match user.and_then(|user| row.get(user)) {
-            Some(Value::Uuid(token)) => *token <= last,
-            _ => false,
+        let user = table.user.and_then(|user| table.position(user));
+        let is_of_group = |row: &BundleRow| {
+            let token = user.and_then(|user| row.get(user)?.as_uuid());
+            token.is_some_and(|token| token <= last)
         };
         let written = write(writer, table, stream.portion_while(is_of_group)?)?;
         self.group = Some((last, position + usize::from(written.is_none())));
@@ -109,15 +109,13 @@ impl Users {
 
     /// Says which users come next; the last of them.
     fn next_group(&mut self, writer: &mut Writer) -> Result<Option<uuid::Uuid>> {
-        let mut taken = 0;
         let mut group: Vec<uuid::Uuid> = Vec::with_capacity(GROUP);
         while group.len() < GROUP {
-            let portion = self.changed.portion_up_to(GROUP - taken)?;
+            let portion = self.changed.portion_up_to(GROUP - group.len())?;
             if portion.is_empty() {
                 break;
             }
-            taken += portion.len();
-            group.extend(portion.iter().map(|token| uuid::Uuid::from_bytes(*token.as_bytes())));
+            group.extend(portion.into_iter().map(rows::to_uuid));
         }
         if !group.is_empty() {
             writer.users(&group);
@@ -138,7 +136,7 @@ fn write(
     let mut entries = Vec::new();
     if table.name == "record" {
         for row in &rows {
-            entries.extend(lookup_rows(row)?);
+            entries.extend(lookup_rows(table, row)?);
         }
     }
     let count = rows.len() + entries.len();
@@ -154,10 +152,11 @@ fn write(
 }
 
 /// The lookup entries of a record, as rows.
-fn lookup_rows(record: &BundleRow) -> Result<Vec<BundleRow>> {
-    let damaged = || Error::Damaged("a stored record");
-    let (Some(token), Some(Value::Bytes(digests))) = (record.first(), record.get(6)) else {
-        return Err(damaged());
+fn lookup_rows(records: &'static Table, record: &BundleRow) -> Result<Vec<BundleRow>> {
+    let value = |name| record.get(records.position(name)?);
+    let (Some(token), Some(digests)) = (value("token"), value("digests").and_then(Value::as_bytes))
+    else {
+        return Err(Error::Damaged("a stored record"));
     };
     let entries = digests::decode(digests)?;
     let row = |entry: &crate::storage::lookup::Entry| {

@@ -57,7 +57,7 @@ pub fn export(target: &str, since: Option<&str>) -> Result<Export> {
         let since = since.map(|text| Cursor::decode(text, keys.bundle())).transpose()?;
         let id = ids::random()?;
         access.told(event_of(&id));
-        begin(keys, dialect, uuid::Uuid::from_bytes(*id.as_bytes()), since)
+        begin(keys, dialect, rows::to_uuid(id), since)
     })
 }
 
@@ -135,7 +135,7 @@ fn since_then(since: &Cursor, now: i64) -> Result<(Content, u64)> {
 /// open during an export.
 fn trail_was_cut(since: &Cursor) -> Result<bool> {
     let kept = audit_seal::last_of(audit_seal::RETENTION)?.map(|seal| seal.month);
-    let exported = month_of(rows::from_unix_time(since.made_at));
+    let exported = month_of(time::from_unix_micros(since.made_at));
     Ok(kept.is_some_and(|kept| kept >= exported))
 }
 

@@ -130,7 +130,7 @@ fn change(row: Row, given: Map<String, Value>) -> Result<()> {
     let mut definition = stored(&row)?;
     let changed = SHAPE.merge(&mut definition, given)?;
     if changed.is_empty() {
-        audit::note(None, &row.activity, NOTHING_CHANGED);
+        audit::note(None, Some(&row.activity), NOTHING_CHANGED);
         return Ok(());
     }
     audit::remark(format!("changed {}", changed.join(", ")));
@@ -151,7 +151,7 @@ pub fn delete(activity: &str) -> Result<bool> {
         let was_there = table::delete(activity)?;
         table::unlink_all_of(activity)?;
         if !was_there {
-            audit::note(None, activity, NOTHING_CHANGED);
+            audit::note(None, Some(activity), NOTHING_CHANGED);
         }
         Ok(was_there)
     })
@@ -162,7 +162,7 @@ pub fn link(activity: &str, brief: &str) -> Result<bool> {
     audit::operation("link_activity", None, &table::LINKS, || {
         let linked = with_both(activity, brief, || table::link(activity, brief))?;
         if !linked {
-            audit::note(None, activity, NOTHING_CHANGED);
+            audit::note(None, Some(activity), NOTHING_CHANGED);
         }
         Ok(linked)
     })
@@ -173,7 +173,7 @@ pub fn unlink(activity: &str, brief: &str) -> Result<bool> {
     audit::operation("unlink_activity", None, &table::LINKS, || {
         let unlinked = with_both(activity, brief, || table::unlink(activity, brief))?;
         if !unlinked {
-            audit::note(None, activity, NOTHING_CHANGED);
+            audit::note(None, Some(activity), NOTHING_CHANGED);
         }
         Ok(unlinked)
     })

@@ -1,5 +1,6 @@
 //! One agreement: its details are sealed, and everything else about it is bound to them.
 
+use bunker_core::place;
 use serde_json::{Map, Value, json};
 
 use super::shape;
@@ -10,7 +11,7 @@ use crate::service::sealed::{Field, Place};
 use crate::storage::agreement::{Holder, Row};
 
 /// How it was agreed, the application's reference, and who did it, as the application has it.
-const DETAILS: Field = Field::new("agreement.details");
+const DETAILS: Field = Field::new(place::AGREEMENT);
 
 /// What became of an agreement.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,21 +169,16 @@ fn seal_details(keys: &Keys, row: &mut Row, details: &str) -> Result<()> {
     Ok(())
 }
 
-/// All that the row says besides owner and version: `i16(kind) ‖ lp(brief) ‖ lp(status) ‖ created ‖
-/// updated ‖ starts ‖ expires`, with 0x00 for a time that is NULL and 0x01 before one that may be
-/// (`docs/FORMAT.md`).
+/// All that the row says besides owner and version.
 fn binding(row: &Row) -> Vec<u8> {
-    let mut bytes = row.holder.kind.to_be_bytes().to_vec();
-    for text in [&row.brief, &row.status] {
-        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    for time in [row.created_at, row.updated_at] {
-        bytes.extend_from_slice(&time.to_be_bytes());
-    }
-    for time in [row.starts_at, row.expires_at] {
-        bytes.push(u8::from(time.is_some()));
-        bytes.extend(time.iter().flat_map(|time| time.to_be_bytes()));
-    }
-    bytes
+    let agreement = place::Agreement {
+        kind: row.holder.kind,
+        brief: &row.brief,
+        status: &row.status,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        starts_at: row.starts_at,
+        expires_at: row.expires_at,
+    };
+    agreement.bytes()
 }

@@ -156,7 +156,7 @@ fn put(
         let is_there = old.is_some();
         let former = old.as_ref().map(|old| old.status(now)).transpose()?;
         let Some(new) = change(old, former)? else {
-            audit::note(party.holder.token(), brief, NOTHING_CHANGED);
+            audit::note(party.holder.token(), Some(brief), NOTHING_CHANGED);
             return Ok(false);
         };
         let status = new.status(now)?;
@@ -243,7 +243,7 @@ pub fn revoke(brief: &str) -> Result<i64> {
         bases::close(brief)?;
         let revoked = revoke_all(brief)?;
         if revoked == 0 {
-            audit::note(None, brief, NOTHING_CHANGED);
+            audit::note(None, Some(brief), NOTHING_CHANGED);
         }
         Ok(revoked)
     })

@@ -158,7 +158,7 @@ fn change(row: Row, given: Map<String, Value>) -> Result<()> {
     definition.insert("status".to_owned(), json!(row.status));
     let changed = SHAPE.merge(&mut definition, given)?;
     if changed.is_empty() {
-        audit::note(None, &row.brief, NOTHING_CHANGED);
+        audit::note(None, Some(&row.brief), NOTHING_CHANGED);
         return Ok(());
     }
     audit::remark(format!("changed {}", changed.join(", ")));
@@ -184,7 +184,7 @@ pub fn delete(brief: &str) -> Result<bool> {
     audit::operation("delete_legal_basis", None, &table::TABLE, || {
         check_brief(brief)?;
         let Some(row) = table::lock(brief)? else {
-            audit::note(None, brief, NOTHING_CHANGED);
+            audit::note(None, Some(brief), NOTHING_CHANGED);
             return Ok(false);
         };
         let revoked = audit::consequence("revoke_agreements", &agreement::TABLE, || {
@@ -199,7 +199,7 @@ pub fn delete(brief: &str) -> Result<bool> {
             audit::remark(format!("deleted, {revoked} agreements revoked, {unlinked} activities"));
             table::update(Row { status: DELETED.to_owned(), updated_at: time::now(), ..row })?;
         } else {
-            audit::note(None, brief, NOTHING_CHANGED);
+            audit::note(None, Some(brief), NOTHING_CHANGED);
         }
         Ok(was_there)
     })

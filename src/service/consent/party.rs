@@ -213,7 +213,11 @@ fn join(keys: &Keys, address: &Holder, user: &Holder, brief: &str) -> Result<()>
             if is_stale || put(&joined(keys, pending, own.as_ref(), user)?, own.is_some())? {
                 table::delete(address, brief)?;
                 let which = if is_stale { "an older one" } else { "one" };
-                audit::note(user.token(), brief, format!("joined {which} by address: {status}"));
+                audit::note(
+                    user.token(),
+                    Some(brief),
+                    format!("joined {which} by address: {status}"),
+                );
                 return Ok(());
             }
             // Another transaction has just added one of his.
@@ -250,7 +254,7 @@ pub fn erase(token: &Uuid, digests: &[u8]) -> Result<()> {
     for holder in holders {
         for (brief, status, since) in table::delete_all_of(&holder)? {
             let message = format!("removed an agreement: {status} since {}", time::to_json(since));
-            audit::note(Some(token), &brief, message);
+            audit::note(Some(token), Some(&brief), message);
         }
         if scan::overlooks(|now| table::any_of(now, &holder))? {
             return Err(Error::Outdated("the user has agreed to something meanwhile"));

@@ -68,7 +68,7 @@ pub fn bring(facts: &[(usize, &Fact)], verdicts: &mut Verdicts) -> Result<()> {
                 None => said.contains(&fact.message),
             };
             if !is_known {
-                audit::fact(fact.token.as_ref(), fact.app.as_deref(), fact.message.clone());
+                audit::note(fact.token.as_ref(), fact.app.as_deref(), fact.message.clone());
             }
             verdicts.set(*position, Verdict::brought(fact.token, !is_known));
         }

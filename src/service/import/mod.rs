@@ -84,26 +84,34 @@ fn bring(factory: &mut Factory, run: &[(usize, Row<'_>)], verdicts: &mut Verdict
     }
     users::bring(factory, &users, verdicts)?;
     facts::bring(&facts, verdicts)?;
-    others.chunks(LOT).try_for_each(|lot| bring_others(lot, verdicts))
+    let together = |lot: &[(usize, &dyn Bring)]| {
+        lot.iter().map(|(_, row)| bring_one(*row)).collect::<Result<Vec<_>>>()
+    };
+    let alone = |row: &&dyn Bring, undone| Ok(Verdict::failed(row.token(), undone));
+    others.chunks(LOT).try_for_each(|lot| by_halves(lot, &together, &alone, verdicts))
 }
 
-/// Brings rows, all in one subtransaction or, if that fails, by halves.
-fn bring_others(lot: &[(usize, &dyn Bring)], verdicts: &mut Verdicts) -> Result<()> {
-    let brought =
-        separately(|| lot.iter().map(|(_, row)| bring_one(*row)).collect::<Result<Vec<_>>>())?;
-    match (brought, lot) {
+/// Brings a lot `together`, in one subtransaction or, if that fails, by halves. On a thing with which it
+/// fails by itself, the verdict is that of `alone`. Each comes with the position of its row.
+fn by_halves<T>(
+    lot: &[(usize, T)],
+    together: &impl Fn(&[(usize, T)]) -> Result<Vec<Verdict>>,
+    alone: &impl Fn(&T, Undone) -> Result<Verdict>,
+    verdicts: &mut Verdicts,
+) -> Result<()> {
+    match (separately(|| together(lot))?, lot) {
         (Ok(brought), _) => {
             lot.iter().zip(brought).for_each(|(&(at, _), verdict)| verdicts.set(at, verdict));
             Ok(())
         }
-        (Err(undone), [(position, row)]) => {
-            verdicts.set(*position, Verdict::failed(row.token(), undone));
+        (Err(undone), [(position, thing)]) => {
+            verdicts.set(*position, alone(thing, undone)?);
             Ok(())
         }
         (Err(_), _) => {
             let (first, second) = lot.split_at(lot.len() / 2);
-            bring_others(first, verdicts)?;
-            bring_others(second, verdicts)
+            by_halves(first, together, alone, verdicts)?;
+            by_halves(second, together, alone, verdicts)
         }
     }
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use pgrx::Uuid;
 
-use super::ACTION;
 use super::members::Members;
 use super::verdict::{Verdict, Verdicts};
+use super::{ACTION, by_halves};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::scan::{Snapshot, with_latest_snapshot};
 use crate::pg::session::check_for_interrupts;
-use crate::pg::subtransaction::{Undone, separately};
+use crate::pg::subtransaction::Undone;
 use crate::service::documents;
 use crate::service::lifetime::Since;
 use crate::service::users::{self, Factory, NewUser};
@@ -45,16 +45,22 @@ impl<'a> User<'a> {
 /// Users, with the positions of their rows.
 type Users<'a> = [(usize, &'a User<'a>)];
 
+/// A user who is ready to be stored.
+struct Candidate<'a> {
+    user: &'a User<'a>,
+    new: NewUser,
+}
+
 /// Users who are about to be stored together. No two of them have a token or a lookup value in common.
 #[derive(Default)]
-struct Lot {
-    users: Vec<(usize, NewUser)>,
+struct Lot<'a> {
+    users: Vec<(usize, Candidate<'a>)>,
     tokens: BTreeSet<[u8; 16]>,
     entries: BTreeSet<Entry>,
     bytes: usize,
 }
 
-impl Lot {
+impl<'a> Lot<'a> {
     fn has_token(&self, token: Option<Uuid>) -> bool {
         token.is_some_and(|token| self.tokens.contains(token.as_bytes()))
     }
@@ -67,12 +73,12 @@ impl Lot {
         self.users.len() >= LOT || self.bytes >= LOT_BYTES
     }
 
-    /// Adds the user at a position of the list, whose profile has so many bytes.
-    fn add(&mut self, position: usize, user: NewUser, bytes: usize) {
-        self.tokens.insert(*user.token().as_bytes());
-        self.entries.extend(user.entries());
-        self.users.push((position, user));
-        self.bytes += bytes;
+    /// Adds the user of the row at a position.
+    fn add(&mut self, position: usize, user: &'a User<'a>, new: NewUser) {
+        self.tokens.insert(*new.token().as_bytes());
+        self.entries.extend(new.entries());
+        self.bytes += user.profile.len();
+        self.users.push((position, Candidate { user, new }));
     }
 }
 
@@ -80,10 +86,10 @@ impl Lot {
 /// stored together, which then only fails when others write the same at the same time.
 pub fn bring(factory: &mut Factory, users: &Users<'_>, verdicts: &mut Verdicts) -> Result<()> {
     let mut lot = Lot::default();
-    for (index, &(position, user)) in users.iter().enumerate() {
+    for &(position, user) in users {
         check_for_interrupts();
         if lot.is_full() || lot.has_token(user.token) {
-            store(factory, users, std::mem::take(&mut lot), verdicts)?;
+            store(factory, std::mem::take(&mut lot), verdicts)?;
         }
         let new = match prepare(factory, user)? {
             Ok(new) => new,
@@ -93,14 +99,14 @@ pub fn bring(factory: &mut Factory, users: &Users<'_>, verdicts: &mut Verdicts) 
             }
         };
         if lot.meets(&new) {
-            store(factory, users, std::mem::take(&mut lot), verdicts)?;
+            store(factory, std::mem::take(&mut lot), verdicts)?;
         }
         match judged(user, check_free(factory, &new))? {
-            Ok(()) => lot.add(index, new, user.profile.len()),
+            Ok(()) => lot.add(position, user, new),
             Err(verdict) => verdicts.set(position, unless_present(factory, user, verdict)?),
         }
     }
-    store(factory, users, lot, verdicts)
+    store(factory, lot, verdicts)
 }
 
 /// A user who is ready to be stored, or the verdict on him.
@@ -181,46 +187,20 @@ fn check_free(factory: &Factory, new: &NewUser) -> Result<()> {
 }
 
 /// Stores a lot, in the order of tokens: two calls that bring the same do not wait in a circle.
-fn store(
-    factory: &Factory,
-    users: &Users<'_>,
-    mut lot: Lot,
-    verdicts: &mut Verdicts,
-) -> Result<()> {
-    lot.users.sort_unstable_by_key(|(_, user)| *user.token().as_bytes());
-    let (indexes, new): (Vec<_>, Vec<_>) = lot.users.into_iter().unzip();
-    let rows: Vec<_> = indexes.into_iter().map(|index| users[index]).collect();
-    store_all(factory, &rows, &new, verdicts)
-}
-
-/// Stores users, all in one subtransaction or, if that fails, by halves.
-fn store_all(
-    factory: &Factory,
-    rows: &Users<'_>,
-    new: &[NewUser],
-    verdicts: &mut Verdicts,
-) -> Result<()> {
-    let stored = separately(|| {
-        audit::consequence(ACTION, &record::TABLE, || {
-            factory.store(new)?.map_err(|(_, error)| error)
-        })
-    })?;
-    match (stored, rows) {
-        (Ok(()), _) => {
-            for ((position, _), user) in rows.iter().zip(new) {
-                verdicts.set(*position, Verdict::brought(Some(*user.token()), true));
-            }
-            Ok(())
-        }
-        (Err(undone), [(position, user)]) => {
-            let verdict = Verdict::failed(user.token, undone);
-            verdicts.set(*position, unless_present(factory, user, verdict)?);
-            Ok(())
-        }
-        (Err(_), _) => {
-            let middle = rows.len() / 2;
-            store_all(factory, &rows[..middle], &new[..middle], verdicts)?;
-            store_all(factory, &rows[middle..], &new[middle..], verdicts)
-        }
+fn store(factory: &Factory, mut lot: Lot<'_>, verdicts: &mut Verdicts) -> Result<()> {
+    if lot.users.is_empty() {
+        return Ok(());
     }
+    lot.users.sort_unstable_by_key(|(_, Candidate { new, .. })| *new.token().as_bytes());
+    let together = |lot: &[(usize, Candidate<'_>)]| {
+        audit::consequence(ACTION, &record::TABLE, || {
+            let users = lot.iter().map(|(_, candidate)| &candidate.new);
+            factory.store(users.clone())?.map_err(|(_, error)| error)?;
+            Ok(users.map(|new| Verdict::brought(Some(*new.token()), true)).collect())
+        })
+    };
+    let alone = |Candidate { user, .. }: &Candidate<'_>, undone| {
+        unless_present(factory, user, Verdict::failed(user.token, undone))
+    };
+    by_halves(&lot.users, &together, &alone, verdicts)
 }

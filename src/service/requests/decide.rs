@@ -83,7 +83,7 @@ fn decide(
         let Row { token: owner, action: asked, .. } = row.ok_or(Error::NotThere("request"))?;
         let done = take(request, &owner).and_then(work).map_err(|error| error.of_user(owner))?;
         if !done {
-            audit::note(Some(&owner), &asked, "it was decided before");
+            audit::note(Some(&owner), Some(&asked), "it was decided before");
         }
         Ok(done)
     })

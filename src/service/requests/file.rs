@@ -1,5 +1,6 @@
 //! Filing a request.
 
+use bunker_core::calendar::SINCE_1970;
 use bunker_core::crypto::random;
 use bunker_core::profile::same_json;
 use pgrx::Uuid;
@@ -49,7 +50,7 @@ pub(super) fn file(user: &Locked, wish: &Wish) -> Result<Uuid> {
     let mut others = open.len();
     if let Some(row) = find_same(&user.keys, open, wish)? {
         if !is_outdated_for_caller(&user.keys, &row, &basis)? {
-            audit::note(Some(&row.token), &row.action, "it is open already");
+            audit::note(Some(&row.token), Some(&row.action), "it is open already");
             return Ok(row.request);
         }
         if !wish.depends_on_what_is_there() {
@@ -218,9 +219,7 @@ fn new_row(user: &Locked, wish: &Wish) -> Result<Row> {
 /// A uuid of version 7 (RFC 9562, section 5.7): in the order of filing, to the microsecond as section
 /// 6.2 (method 3) has it, and not to be guessed.
 fn new_name(now: i64) -> Result<Uuid> {
-    /// From 1970, where uuids count from, to 2000, where PostgreSQL does.
-    const EPOCH: i64 = 946_684_800_000_000;
-    let micros = now.saturating_add(EPOCH).max(0).cast_unsigned();
+    let micros = now.saturating_add(SINCE_1970).max(0).cast_unsigned();
     let mut tail = [0; 10];
     random::fill(&mut tail)?;
     let fraction = (micros % 1_000) * 4_096 / 1_000;

@@ -1,6 +1,7 @@
 //! What of a request is sealed: the change, and the reason of the decision. `docs/FORMAT.md` has what
 //! they are bound to.
 
+use bunker_core::place;
 use serde_json::{Value, json};
 
 use super::DAMAGED;
@@ -10,8 +11,8 @@ use crate::keyring::Keys;
 use crate::service::sealed::{Field, Place};
 use crate::storage::request::{self as table, Row};
 
-const CHANGE: Field = Field::new("request.change");
-const REASON: Field = Field::new("request.reason");
+const CHANGE: Field = Field::new(place::REQUEST_CHANGE);
+const REASON: Field = Field::new(place::REQUEST_REASON);
 
 /// What would change, as it is sealed: nothing of it if it is not stored.
 #[derive(Default)]
@@ -29,7 +30,7 @@ impl Change {
             return Ok(None);
         }
         let text = json!({"change": self.patch, "original": self.original}).to_string();
-        let extra = filed(row);
+        let extra = request(row).filed();
         let place = Place { owner: &row.token, version: 0, extra: &extra };
         CHANGE.seal_one(keys, &place, &text).map(Some)
     }
@@ -39,7 +40,7 @@ impl Change {
         let Some(sealed) = table::change(&row.request)? else {
             return Ok(Self::default());
         };
-        let extra = filed(row);
+        let extra = request(row).filed();
         let place = Place { owner: &row.token, version: 0, extra: &extra };
         let mut text = stored(&CHANGE.open(keys, &place, &sealed).map_err(about_requests)?)?;
         let mut take = |name| text.get_mut(name).map(Value::take).filter(|value| !value.is_null());
@@ -49,7 +50,7 @@ impl Change {
 
 /// Seals the reason, or that there is none, and with it the row as it stands.
 pub fn seal_reason(keys: &Keys, row: &mut Row, reason: Option<&str>) -> Result<()> {
-    let extra = whole(row);
+    let extra = request(row).bytes();
     let place = Place { owner: &row.token, version: 0, extra: &extra };
     row.reason = REASON.seal_one(keys, &place, &json!(reason).to_string())?;
     Ok(())
@@ -57,7 +58,7 @@ pub fn seal_reason(keys: &Keys, row: &mut Row, reason: Option<&str>) -> Result<(
 
 /// Opens the reason, which shows that the row is as we wrote it.
 pub fn open_reason(keys: &Keys, row: &Row) -> Result<Option<String>> {
-    let extra = whole(row);
+    let extra = request(row).bytes();
     let place = Place { owner: &row.token, version: 0, extra: &extra };
     let text = REASON.open(keys, &place, &row.reason).map_err(about_requests)?;
     match stored(&text)? {
@@ -71,34 +72,20 @@ fn about_requests(error: Error) -> Error {
     if matches!(error, Error::Damaged(_)) { DAMAGED } else { error }
 }
 
-/// What stays as it was when the request was filed.
-fn filed(row: &Row) -> Vec<u8> {
-    let mut bytes = row.request.as_bytes().to_vec();
-    put(&mut bytes, Some(row.action.as_bytes()));
-    put(&mut bytes, row.subject.as_deref().map(str::as_bytes));
-    bytes.extend(row.created_at.to_be_bytes());
-    put(&mut bytes, Some(row.requested_by.as_bytes()));
-    put(&mut bytes, row.requested_as.as_deref().map(str::as_bytes));
-    put(&mut bytes, row.seen.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
-    bytes
-}
-
 /// All that the row says of itself.
-fn whole(row: &Row) -> Vec<u8> {
-    let mut bytes = filed(row);
-    put(&mut bytes, Some(row.status.as_bytes()));
-    bytes.extend(row.updated_at.to_be_bytes());
-    put(&mut bytes, row.decided_by.as_deref().map(str::as_bytes));
-    put(&mut bytes, row.decided_as.as_deref().map(str::as_bytes));
-    bytes.push(u8::from(row.has_change));
-    bytes
-}
-
-/// 0 for what is missing, else 1, the length and the bytes.
-fn put(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
-    bytes.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        bytes.extend((value.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(value);
+fn request(row: &Row) -> place::Request<'_> {
+    place::Request {
+        id: *row.request.as_bytes(),
+        action: &row.action,
+        subject: row.subject.as_deref(),
+        created_at: row.created_at,
+        requested_by: &row.requested_by,
+        requested_as: row.requested_as.as_deref(),
+        seen: row.seen,
+        status: &row.status,
+        updated_at: row.updated_at,
+        decided_by: row.decided_by.as_deref(),
+        decided_as: row.decided_as.as_deref(),
+        has_change: row.has_change,
     }
 }

@@ -1,5 +1,6 @@
 //! What is shared, and with whom.
 
+use bunker_core::place;
 use bunker_core::profile::Field;
 use pgrx::Uuid;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::service::sealed::{self, in_mortal};
 use crate::storage::mortal::Mortal;
 
 /// The terms of a share.
-const TERMS: sealed::Field = sealed::Field::new("share.terms");
+const TERMS: sealed::Field = sealed::Field::new(place::SHARE);
 /// How many fields one share may name.
 const MAX_FIELDS: usize = 100;
 /// The longest name of a partner, in bytes.

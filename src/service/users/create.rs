@@ -1,6 +1,6 @@
 //! Creating users, one or many.
 
-use std::slice;
+use std::iter;
 
 use bunker_core::profile;
 use pgrx::Uuid;
@@ -18,7 +18,7 @@ pub fn create(profile: &Jsonb) -> Result<Uuid> {
     audit::operation("create_user", None, &record::TABLE, || {
         let mut factory = Factory::new(1)?;
         let user = factory.make(profile.as_str())?;
-        factory.store(slice::from_ref(&user))?.map_err(|(_, error)| error)?;
+        factory.store(iter::once(&user))?.map_err(|(_, error)| error)?;
         Ok(*user.token())
     })
 }
@@ -43,7 +43,7 @@ pub fn create_many(profiles: &[Option<Jsonb>]) -> Result<Vec<Uuid>> {
                 .map_err(|error| error.at(position + 1))?;
             users.push(user);
         }
-        factory.store(&users)?.map_err(|(position, error)| error.at(position + 1))?;
+        factory.store(users.iter())?.map_err(|(position, error)| error.at(position + 1))?;
         Ok(users.iter().map(NewUser::token).copied().collect())
     })
 }

@@ -119,10 +119,13 @@ impl Factory {
     /// error about it; the (sub)transaction must end then.
     ///
     /// The records are written first, because the entries remember where they stand.
-    pub fn store(&self, users: &[NewUser]) -> Result<Result<(), (usize, Error)>> {
-        let places = record::insert(users.iter().map(|user| &user.record))?;
+    pub fn store<'a>(
+        &self,
+        users: impl ExactSizeIterator<Item = &'a NewUser> + Clone,
+    ) -> Result<Result<(), (usize, Error)>> {
+        let places = record::insert(users.clone().map(|user| &user.record))?;
         let mut rows = Vec::with_capacity(users.len() * 3);
-        for (position, user) in users.iter().enumerate() {
+        for (position, user) in users.clone().enumerate() {
             let target = Target { token: user.record.token, place: places.get(position).copied() };
             let row = |&entry| (lookup::Row { entry, target }, position);
             rows.extend(user.entries.iter().map(row));
@@ -133,7 +136,7 @@ impl Factory {
             let (row, position) = &rows[at];
             return Ok(Err((*position, self.duplicate(&row.entry))));
         }
-        outbox::announce_all(Announcement::UserCreated, users.iter().map(NewUser::token))?;
+        outbox::announce_all(Announcement::UserCreated, users.map(NewUser::token))?;
         Ok(Ok(()))
     }
 

@@ -1,6 +1,7 @@
 //! Sealing and opening profiles.
 
 use bunker_core::crypto::RandomPool;
+use bunker_core::place;
 use bunker_core::profile::{self, Limits};
 use pgrx::Uuid;
 use serde_json::Value;
@@ -13,9 +14,9 @@ use crate::storage::record::Record;
 
 /// A living user's profile, and its former versions: a version keeps its bytes when it moves from one
 /// table to the other.
-const PROFILE: Field = Field::new("record.profile");
+const PROFILE: Field = Field::new(place::PROFILE);
 /// A tombstone's preserved values.
-const TOMBSTONE: Field = Field::new("record.tombstone");
+const TOMBSTONE: Field = Field::new(place::TOMBSTONE);
 
 /// Seals a profile under a new data key.
 pub fn seal_profile(

@@ -11,9 +11,10 @@ use bunker_bundle::{Kind, Table, Value as Bundled};
 use pgrx::Uuid;
 use pgrx::datum::TimestampWithTimeZone;
 
-use super::bundle::{BundleRow, from_unix_time};
+use super::bundle::{self, BundleRow};
 use super::sql;
 use crate::error::{Error, Result};
+use crate::pg::time::from_unix_micros;
 use crate::pg::value::Value;
 
 pub use belongings::{Mortal, end, end_mortals, merge, mortals, outrun_apps, remove_requests};
@@ -31,34 +32,21 @@ fn columns(table: &Table, rows: &[BundleRow]) -> Vec<Value<'static>> {
 /// Values of one column. The reader of bundles has seen to it that they are of its kind.
 fn array<'a>(kind: Kind, values: impl Iterator<Item = &'a Bundled<'static>>) -> Value<'static> {
     match kind {
-        Kind::Uuid => Value::array(values.map(uuid).collect()),
-        Kind::Int => Value::array(
-            values.map(|value| int(value).and_then(|it| i32::try_from(it).ok())).collect(),
-        ),
-        Kind::Time => Value::array(values.map(|value| int(value).and_then(time)).collect()),
-        Kind::Text | Kind::Json => Value::array(values.map(text).collect()),
-        Kind::Bytes => Value::array(values.map(bytes).collect()),
+        Kind::Uuid => {
+            Value::array(values.map(|value| value.as_uuid().map(bundle::from_uuid)).collect())
+        }
+        Kind::Int => {
+            let narrow = |number| i32::try_from(number).ok();
+            Value::array(values.map(|value| value.as_int().and_then(narrow)).collect())
+        }
+        Kind::Time => Value::array(values.map(|value| value.as_int().and_then(time)).collect()),
+        Kind::Text | Kind::Json => Value::array(values.map(Bundled::as_text).collect()),
+        Kind::Bytes => Value::array(values.map(Bundled::as_bytes).collect()),
     }
 }
 
-fn uuid(value: &Bundled<'_>) -> Option<Uuid> {
-    if let Bundled::Uuid(uuid) = value { Some(Uuid::from_bytes(*uuid.as_bytes())) } else { None }
-}
-
-fn int(value: &Bundled<'_>) -> Option<i64> {
-    if let Bundled::Int(number) = value { Some(*number) } else { None }
-}
-
 fn time(unix: i64) -> Option<TimestampWithTimeZone> {
-    TimestampWithTimeZone::try_from(from_unix_time(unix)).ok()
-}
-
-fn text<'a>(value: &'a Bundled<'static>) -> Option<&'a str> {
-    if let Bundled::Text(text) = value { Some(text) } else { None }
-}
-
-fn bytes<'a>(value: &'a Bundled<'static>) -> Option<&'a [u8]> {
-    if let Bundled::Bytes(bytes) = value { Some(bytes) } else { None }
+    TimestampWithTimeZone::try_from(from_unix_micros(unix)).ok()
 }
 
 /// Tokens as an array.

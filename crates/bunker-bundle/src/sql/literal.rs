@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::summary::Signed;
 use crate::value::Value;
 
-/// The values of the state row after `only_row`, in the order of [`super::STATE_COLUMNS`].
+/// The values of the state row after `only_row`, in the order of [`crate::layout::STATE_COLUMNS`].
 pub(super) fn state(signed: &Signed) -> [Value<'_>; 8] {
     let bundle = &signed.summary.bundle;
     [

@@ -18,17 +18,6 @@ pub use mysql::Mysql;
 pub use read::read_signed;
 pub use sqlite::Sqlite;
 
-use crate::schema::Table;
-
-/// The names of a table's columns, in the order of a row's values.
-fn column_names(table: &Table) -> Vec<&'static str> {
-    table.columns.iter().map(|column| column.name).collect()
-}
-
-/// The columns of the state row after `only_row`, see [`crate::layout::STATE`].
-const STATE_COLUMNS: [&str; 8] =
-    ["number", "id", "vault", "previous", "made_at", "next_cursor", "summary", "signature"];
-
 /// What a text says of itself in a comment, for people who look into it.
 const ABOUT: [&str; 4] = [
     "The rows of a vault of personal data, sealed: without the master key of the vault they are",

@@ -9,11 +9,11 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::ABOUT;
 use super::literal::{plain, state};
-use super::{ABOUT, STATE_COLUMNS, column_names};
 use crate::FORMAT;
 use crate::header::Header;
-use crate::layout::{self, Flavor, STATE};
+use crate::layout::{self, Flavor, STATE, STATE_COLUMNS};
 use crate::schema::{Table, ending, of_users};
 use crate::summary::Signed;
 use crate::value::Value;
@@ -166,7 +166,7 @@ impl Dialect for Mysql {
         rows: &[Vec<Value<'static>>],
         lines: &mut Vec<String>,
     ) {
-        let columns = column_names(table).join(",");
+        let columns = table.column_names().join(",");
         let values: Vec<_> = rows.iter().map(|row| tuple(row)).collect();
         let (name, values) = (layout::name(table), values.join(","));
         // A row that takes another's place counts twice.

@@ -8,11 +8,11 @@
 use sha3::{Digest, Sha3_256};
 use uuid::Uuid;
 
+use super::ABOUT;
 use super::literal::{hexadecimal, optional_uuid, plain, state};
-use super::{ABOUT, STATE_COLUMNS, column_names};
 use crate::FORMAT;
 use crate::header::Header;
-use crate::layout::{self, Flavor, STATE};
+use crate::layout::{self, Flavor, STATE, STATE_COLUMNS};
 use crate::schema::{self, Kind, TABLES, Table, of_users};
 use crate::summary::Signed;
 use crate::value::Value;
@@ -165,7 +165,7 @@ fn definitions() -> Vec<String> {
         statements.push(view(name, columns));
     }
     for table in TABLES {
-        statements.push(view(table.name, &column_names(table)));
+        statements.push(view(table.name, &table.column_names()));
         statements.push(trigger(table.name, &[insert(table), add_row(table)]));
         statements.push(replacing(table));
     }
@@ -194,7 +194,7 @@ fn trigger(view: &str, statements: &[String]) -> String {
 }
 
 fn insert(table: &Table) -> String {
-    let columns = column_names(table);
+    let columns = table.column_names();
     let values: Vec<_> = columns.iter().map(|name| format!("NEW.{name}")).collect();
     let (name, columns) = (layout::name(table), columns.join(","));
     let verb = if table.takes_over() { "INSERT OR REPLACE" } else { "INSERT" };

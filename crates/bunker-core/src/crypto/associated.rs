@@ -3,7 +3,7 @@
 /// Appends a field of any length, preceded by that length as a 64-bit big-endian number.
 ///
 /// A 64-bit length holds every length there is, so this cannot fail.
-pub(super) fn push_prefixed(out: &mut Vec<u8>, field: &[u8]) {
+pub(crate) fn push_prefixed(out: &mut Vec<u8>, field: &[u8]) {
     out.extend_from_slice(&length_prefix(field));
     out.extend_from_slice(field);
 }

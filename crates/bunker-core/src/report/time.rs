@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-/// Microseconds from 1970-01-01 to 2000-01-01, from where [`crate::calendar`] counts.
-const EPOCH: i64 = 946_684_800_000_000;
+use crate::calendar::SINCE_1970;
 
 /// A point in time between the years -9999 and 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,13 +18,13 @@ impl Moment {
     /// From microseconds since 2000-01-01 00:00 UTC; saturates.
     pub fn from_microseconds(at: i64) -> Self {
         let furthest = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        let at = at.checked_add(EPOCH).and_then(|at| Timestamp::from_microsecond(at).ok());
+        let at = at.checked_add(SINCE_1970).and_then(|at| Timestamp::from_microsecond(at).ok());
         Self(at.unwrap_or(furthest))
     }
 
     /// Microseconds since 2000-01-01 00:00 UTC.
     pub fn microseconds(self) -> i64 {
-        self.0.as_microsecond() - EPOCH
+        self.0.as_microsecond() - SINCE_1970
     }
 
     /// For machines: `2026-11-22T10:00:00.123456Z`.

@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use postgres::Transaction;
 
-use crate::applier::Applier;
+use crate::applier::{Applier, UNCHECKED};
 use crate::error::{Error, Result};
 use crate::key::KeySource;
 use crate::lines::Lines;
@@ -55,13 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn to_target(args: &Args, name: &str, lines: &mut Lines) -> Result<()> {
-    let master = args.key.find()?;
-    if master.is_none() {
-        eprintln!(
-            "bunker-sync: without the master key the bundle's signature is not checked, \
-             only its digest"
-        );
-    }
+    let master = args.key.find_or_say(UNCHECKED)?;
     let mut target = args.options.create(name)?;
     let applier = Applier::begin(&mut *target, master.as_ref(), !args.quiet)?;
     let applied = applier.run(|apply| {
@@ -96,7 +90,7 @@ fn to_vault(args: &Args, lines: &mut Lines) -> Result<()> {
     if !is_complete {
         return Err(bunker_bundle::BundleError::Truncated.into());
     }
-    transaction.commit().map_err(refused)?;
+    transaction.commit().map_err(vault::refusal)?;
     if args.quiet { Ok(()) } else { output::line(&told.to_string()) }
 }
 
@@ -116,12 +110,5 @@ fn send(
     slice: &[String],
 ) -> Result<serde_json::Value> {
     let row = transaction.query_one(import, &[&slice]);
-    Ok(row.map_err(refused)?.try_get(0)?)
-}
-
-fn refused(error: postgres::Error) -> Error {
-    if vault::refuses(&error) {
-        return Error::RefusedByVault(vault::words(&error));
-    }
-    error.into()
+    Ok(row.map_err(vault::refusal)?.try_get(0)?)
 }

@@ -213,9 +213,9 @@ fn how_to_go_on(plan: &Plan) -> String {
 fn conclude(outcome: &Outcome, report: &Report) -> Result<()> {
     let others = outcome.left.saturating_sub(report.told());
     if others > 0 {
-        eprintln!(
-            "bunker-sync: {others} rows were locked by others, or came meanwhile: run it again"
-        );
+        output::complain(&format!(
+            "{others} rows were locked by others, or came meanwhile: run it again"
+        ));
     }
     match outcome.left {
         0 => Ok(()),

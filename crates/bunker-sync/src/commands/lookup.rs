@@ -3,12 +3,12 @@
 use std::io::Read;
 
 use bunker_bundle::{Table, Value, schema};
+use bunker_core::digests::{self, Entry};
 use bunker_core::normalize::{self, NormalizeError, Normalizer, Region};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::applier::opener;
-use crate::commands::status::NO_BUNDLE;
 use crate::error::{Error, Result};
 use crate::key::KeySource;
 use crate::open::Opener;
@@ -43,8 +43,7 @@ pub fn run(args: &Args) -> Result<()> {
     let value = given(&args.value)?;
     let mut target = args.target.open()?;
     let target = &mut *target;
-    target.begin_reading()?;
-    let state = target::state(target)?.ok_or(NO_BUNDLE)?;
+    let state = target::read(target)?;
     let opener = opener(target, &master)?;
     state.verify(opener.bundle())?;
     let (token, entry) = match args.kind.as_str() {
@@ -81,15 +80,6 @@ fn table(name: &str) -> Result<&'static Table> {
     schema::table(name).ok_or(Error::Refused("a table is missing"))
 }
 
-/// An entry of the blind index.
-struct Entry {
-    kind: i64,
-    digest: Vec<u8>,
-}
-
-/// As much of a digest as the blind index keeps.
-const DIGEST_LEN: usize = 16;
-
 /// The entry of a value.
 fn entry(
     target: &mut dyn Target,
@@ -118,7 +108,9 @@ fn entry(
         .map_err(|_| Error::Refused("the region of the vault's telephone numbers is unknown"))?;
     let value = normalizer.normalize(value, region).map_err(no_normal_form)?;
     let digest = opener.index().digest(kind, &value);
-    Ok(Entry { kind: row.int("id").map_err(damaged)?, digest: digest[..DIGEST_LEN].to_vec() })
+    let kind = row.int("id").map_err(damaged)?.try_into();
+    let kind = kind.map_err(|_| Error::Refused("a kind of look-up is damaged"))?;
+    Ok(Entry::new(kind, &digest))
 }
 
 fn no_normal_form(error: NormalizeError) -> Error {
@@ -134,7 +126,7 @@ fn no_normal_form(error: NormalizeError) -> Error {
 /// Whose entry it is.
 fn holder(target: &mut dyn Target, entry: &Entry) -> Result<Uuid> {
     let lookup = table("lookup")?;
-    let values = [Value::Bytes((&entry.digest).into()), Value::Int(entry.kind)];
+    let values = [Value::Bytes(entry.digest.as_slice().into()), Value::Int(entry.kind.into())];
     let row = target::find(target, lookup, &["digest", "kind"], &values)?.ok_or(NOBODY)?;
     Row::new(lookup, &row).uuid("token").map_err(|_| DAMAGED)
 }
@@ -156,7 +148,7 @@ fn open(
     // Opening it shows that the record has the digests that it was sealed with.
     let profile = opener.open(&record, "sealed").map_err(|_| DAMAGED)?.ok_or(DAMAGED)?;
     if let Some(entry) = entry
-        && !has_digest(&record, entry)
+        && !digests::contains(record.bytes("digests").unwrap_or_default(), entry)
     {
         return Err(Error::Refused("the blind index of the target points at somebody else"));
     }
@@ -169,19 +161,4 @@ fn open(
     let row = row.ok_or(Error::NotFound("the app stores nothing of the user"))?;
     let data = opener.open(&Row::new(app_data, &row), "sealed").map_err(|_| DAMAGED)?;
     data.ok_or(Error::NotFound("the app stores nothing of the user"))
-}
-
-/// Whether a record says that it has an entry.
-fn has_digest(record: &Row<'_>, entry: &Entry) -> bool {
-    digests(record.bytes("digests").unwrap_or_default())
-        .is_some_and(|digests| digests.contains(&(entry.kind, entry.digest.as_slice())))
-}
-
-/// The digests of a record, each with its kind, in the record's order; `None` if the bytes are none.
-pub fn digests(bytes: &[u8]) -> Option<Vec<(i64, &[u8])>> {
-    let entries = bytes.chunks(2 + DIGEST_LEN).map(|chunk| {
-        let (kind, digest) = chunk.split_first_chunk::<2>()?;
-        (digest.len() == DIGEST_LEN).then(|| (i64::from(i16::from_be_bytes(*kind)), digest))
-    });
-    entries.collect()
 }

@@ -7,7 +7,7 @@ use bunker_core::crypto::MasterKey;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::Type;
 
-use crate::applier::{Applied, Applier};
+use crate::applier::{Applied, Applier, UNCHECKED};
 use crate::error::{Error, Result};
 use crate::key::KeySource;
 use crate::output;
@@ -43,13 +43,7 @@ pub struct Args {
 
 /// Pulls once, or for ever.
 pub fn run(args: &Args) -> Result<()> {
-    let master = args.key.find()?;
-    if master.is_none() {
-        eprintln!(
-            "bunker-sync: without the master key the bundle's signature is not checked, \
-             only its digest"
-        );
-    }
+    let master = args.key.find_or_say(UNCHECKED)?;
     let Some(seconds) = args.watch else {
         return pull(args, master.as_ref());
     };
@@ -82,8 +76,7 @@ fn once(args: &Args, master: Option<&MasterKey>, is_full: bool) -> Result<Applie
     let mut target = args.target.create()?;
     let applier = Applier::begin(&mut *target, master, !args.quiet)?;
     let since = applier.cursor().filter(|_| !is_full).map(str::to_owned);
-    let parameters = [("jsonl", Type::TEXT)].map(|(text, kind)| (Some(text), kind));
-    let parameters = parameters.into_iter().chain([(since.as_deref(), Type::TEXT)]);
+    let parameters = [(Some("jsonl"), Type::TEXT), (since.as_deref(), Type::TEXT)];
     let export = format!("SELECT {schema}.bunker_export_bundle($1, $2)");
     let mut lines = vault.query_typed_raw(&export, parameters).map_err(about_cursor)?;
     applier.run(|apply| {
@@ -95,11 +88,10 @@ fn once(args: &Args, master: Option<&MasterKey>, is_full: bool) -> Result<Applie
 }
 
 fn about_cursor(error: postgres::Error) -> Error {
-    if vault::refuses(&error) {
-        return Error::RefusedByVault(format!(
-            "{}; pull --full brings everything",
-            vault::words(&error)
-        ));
+    match vault::refusal(error) {
+        Error::RefusedByVault(words) => {
+            Error::RefusedByVault(format!("{words}; pull --full brings everything"))
+        }
+        error => error,
     }
-    error.into()
 }

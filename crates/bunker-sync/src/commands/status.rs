@@ -1,10 +1,9 @@
 //! What a target holds.
 
-use bunker_bundle::schema::TABLES;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::output;
 use crate::target::{self, Target, TargetArgs};
 
@@ -19,18 +18,14 @@ pub struct Args {
     json: bool,
 }
 
-/// What a target without a bundle is.
-pub const NO_BUNDLE: Error = Error::NotFound("the target holds no bundle yet");
-
 /// Prints it.
 pub fn run(args: &Args) -> Result<()> {
     let mut target = args.target.open()?;
-    target.begin_reading()?;
     let status = status(&mut *target)?;
     if args.json {
-        return output::line(&Value::Object(status).to_string());
+        return output::line(&status.to_string());
     }
-    for (name, value) in &status {
+    for (name, value) in status.as_object().into_iter().flatten() {
         match value {
             Value::Object(rows) => {
                 output::line("rows")?;
@@ -45,24 +40,19 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn status(target: &mut dyn Target) -> Result<Map<String, Value>> {
-    let state = target::state(target)?.ok_or(NO_BUNDLE)?;
+fn status(target: &mut dyn Target) -> Result<Value> {
+    let state = target::read(target)?;
     let bundle = &state.summary.bundle;
-    let mut rows = Map::new();
-    for table in TABLES {
-        rows.insert(table.name.to_owned(), json!(target::count(target, table)?));
-    }
+    let counts = target::counts(target)?;
+    let rows: Map<_, _> =
+        counts.into_iter().map(|(table, rows)| (table.name.to_owned(), json!(rows))).collect();
     let made_at = Timestamp::from_microsecond(bundle.made_at).map(|time| time.to_string());
-    let status = json!({
+    Ok(json!({
         "vault": bundle.vault,
         "number": bundle.number,
         "bundle": bundle.id,
         "previous": bundle.previous,
         "made_at": made_at.ok(),
         "rows": rows,
-    });
-    match status {
-        Value::Object(status) => Ok(status),
-        _ => Ok(Map::new()),
-    }
+    }))
 }

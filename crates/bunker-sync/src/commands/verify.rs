@@ -3,10 +3,9 @@
 use bunker_bundle::layout::{self, Flavor};
 use bunker_bundle::{BundleError, Item, Kind, Reader, Signed, Table, Value, schema};
 use bunker_core::crypto::MasterKey;
+use bunker_core::digests;
 
 use crate::applier::opener;
-use crate::commands::lookup::digests;
-use crate::commands::status::NO_BUNDLE;
 use crate::error::{Error, Result};
 use crate::key::KeySource;
 use crate::lines::Lines;
@@ -40,12 +39,8 @@ pub struct Args {
 
 /// Checks it.
 pub fn run(args: &Args) -> Result<()> {
-    let master = args.key.find()?;
-    if master.is_none() {
-        eprintln!(
-            "bunker-sync: without the master key neither signatures nor sealed values are checked"
-        );
-    }
+    let unchecked = "neither signatures nor sealed values are checked";
+    let master = args.key.find_or_say(unchecked)?;
     let checked = if is_target(&args.name)? {
         let mut target = args.options.open(&args.name)?;
         Check::new(&mut *target, args.quiet)?.run(master.as_ref())?
@@ -93,21 +88,23 @@ fn sentence(signed: &Signed, rows: u64, is_opened: bool) -> String {
 struct Check<'a> {
     target: &'a mut dyn Target,
     state: Signed,
-    progress: Option<Progress>,
+    /// How many rows each table has.
+    counts: Vec<(&'static Table, u64)>,
+    progress: Progress,
     findings: u64,
     rows: u64,
 }
 
 impl<'a> Check<'a> {
     fn new(target: &'a mut dyn Target, quiet: bool) -> Result<Self> {
-        target.begin_reading()?;
-        let state = target::state(target)?.ok_or(NO_BUNDLE)?;
-        let mut expected = 0;
-        for table in schema::TABLES {
-            expected += target::count(target, table)?;
-        }
-        let progress = (!quiet).then(|| Progress::start("rows", expected));
-        Ok(Self { target, state, progress, findings: 0, rows: 0 })
+        let state = target::read(target)?;
+        let counts = target::counts(target)?;
+        let progress = if quiet {
+            Progress::hidden()
+        } else {
+            Progress::start("rows", counts.iter().map(|(_, rows)| rows).sum())
+        };
+        Ok(Self { target, state, counts, progress, findings: 0, rows: 0 })
     }
 
     fn run(mut self, master: Option<&MasterKey>) -> Result<String> {
@@ -129,7 +126,7 @@ impl<'a> Check<'a> {
 
     fn found(&mut self, what: &str) -> Result<()> {
         self.findings += 1;
-        report(self.progress.as_ref(), what)
+        self.progress.print(what)
     }
 
     /// A whole bundle says how many rows of each table there are.
@@ -137,9 +134,8 @@ impl<'a> Check<'a> {
         if !self.state.summary.bundle.is_whole() {
             return Ok(());
         }
-        for table in schema::TABLES {
+        for (table, there) in std::mem::take(&mut self.counts) {
             let signed = self.state.summary.rows.get(table.name).copied().unwrap_or_default();
-            let there = target::count(self.target, table)?;
             if there != signed {
                 self.found(&format!("{}: {there} rows instead of {signed}", table.name))?;
             }
@@ -157,11 +153,11 @@ impl<'a> Check<'a> {
             "SELECT DISTINCT t.{user} FROM {name} t LEFT JOIN bunker_record r ON r.token = t.{user} \
              WHERE r.token IS NULL"
         );
-        let (progress, findings) = (self.progress.as_ref(), &mut self.findings);
+        let (progress, findings) = (&self.progress, &mut self.findings);
         self.target.query(&statement, &[], &[Kind::Text], &mut |row| {
             *findings += 1;
             let whose = if let [Value::Text(token)] = row { token } else { "?" };
-            report(progress, &format!("{} of {whose}: there is no record", table.name))
+            progress.print(&format!("{} of {whose}: there is no record", table.name))
         })
     }
 
@@ -171,33 +167,23 @@ impl<'a> Check<'a> {
             "record" => records(self.target.flavor(), table),
             _ => (target::select(table), target::kinds(table)),
         };
-        let (progress, findings) = (self.progress.as_ref(), &mut self.findings);
+        let (progress, findings) = (&self.progress, &mut self.findings);
         let rows = &mut self.rows;
         self.target.query(&statement, &[], &kinds, &mut |values| {
             let (values, entries) = values.split_at(table.columns.len());
             let row = Row::new(table, values);
             *rows += 1;
-            if let Some(progress) = progress {
-                progress.add(1);
-            }
+            progress.add(1);
             let mut wrong = opener.map(|it| unopened(&row, it)).unwrap_or_default();
             if table.name == "record" && !is_found_by_its_digests(&row, entries) {
                 wrong.push("is not found by just its own digests");
             }
             for what in wrong {
                 *findings += 1;
-                report(progress, &format!("{} {}: {what}", table.name, row.key()))?;
+                progress.print(&format!("{} {}: {what}", table.name, row.key()))?;
             }
             Ok(())
         })
-    }
-}
-
-fn report(progress: Option<&Progress>, what: &str) -> Result<()> {
-    let what = output::shown(what);
-    match progress {
-        Some(progress) => progress.print(&what),
-        None => output::line(&what),
     }
 }
 
@@ -211,8 +197,8 @@ fn records(flavor: Flavor, table: &'static Table) -> (String, Vec<Kind>) {
     let entries = format!(
         "(SELECT GROUP_CONCAT({entry}) FROM bunker_lookup l WHERE l.token = bunker_record.token)"
     );
-    let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    let statement = format!("SELECT {}, {entries} FROM bunker_record", columns.join(", "));
+    let columns = table.column_names().join(", ");
+    let statement = format!("SELECT {columns}, {entries} FROM bunker_record");
     let mut kinds = target::kinds(table);
     kinds.push(Kind::Text);
     (statement, kinds)
@@ -244,12 +230,11 @@ fn lacks_profile(record: &Row<'_>) -> bool {
 
 /// Whether the entries of the blind index are the record's digests, all of them and no others.
 fn is_found_by_its_digests(record: &Row<'_>, entries: &[Value<'_>]) -> bool {
-    let Some(own) = record.bytes("digests").ok().and_then(digests) else {
+    let Some(own) = record.bytes("digests").ok().and_then(digests::decode) else {
         return false;
     };
-    let own = own
-        .iter()
-        .map(|(kind, digest)| format!("{kind}:{}", base16ct::upper::encode_string(digest)));
+    let own =
+        own.iter().map(|it| format!("{}:{}", it.kind, base16ct::upper::encode_string(&it.digest)));
     let mut own: Vec<_> = own.collect();
     let mut there: Vec<_> = match entries {
         [Value::Text(entries)] => entries.split(',').map(str::to_owned).collect(),

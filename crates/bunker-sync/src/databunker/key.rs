@@ -1,9 +1,6 @@
 //! Where a store's key comes from: a file, or the environment.
 
-use std::env;
 use std::path::Path;
-
-use zeroize::Zeroizing;
 
 use super::crypto::StoreKey;
 use crate::error::{Error, Result};
@@ -14,13 +11,8 @@ use crate::files;
 /// # Errors
 /// There is none, or it is not 48 hex digits.
 pub fn find(file: Option<&Path>, variable: &str) -> Result<StoreKey> {
-    let text = match file {
-        Some(path) => files::secret(path)?,
-        None => match env::var(variable) {
-            Ok(text) => Zeroizing::new(text),
-            Err(_) => return Err(Error::Usage("the key of the Databunker store is not given")),
-        },
-    };
+    let text = files::secret_or(file, variable)?
+        .ok_or(Error::Usage("the key of the Databunker store is not given"))?;
     StoreKey::parse(&text)
         .ok_or(Error::Refused("the key of the Databunker store is not 48 hex digits"))
 }

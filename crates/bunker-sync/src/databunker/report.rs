@@ -1,13 +1,11 @@
 //! What became of each row, and that none is missing in the end.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::files::PrivateLines;
 use crate::output;
 use crate::progress::Progress;
 
@@ -62,7 +60,7 @@ struct Counts {
 
 /// What became of all rows so far.
 pub struct Report {
-    file: Option<BufWriter<File>>,
+    file: Option<PrivateLines>,
     tables: Vec<(String, Counts)>,
     /// The table whose rows are read now.
     current: usize,
@@ -72,7 +70,7 @@ pub struct Report {
 impl Report {
     /// One that also writes to a file for its owner only, which must not be there yet.
     pub fn new(file: Option<&Path>) -> Result<Self> {
-        let file = file.map(create).transpose()?.map(BufWriter::new);
+        let file = file.map(PrivateLines::create).transpose()?;
         Ok(Self { file, tables: Vec::new(), current: 0, remarks: 0 })
     }
 
@@ -184,14 +182,10 @@ impl Report {
             "reason": reason.words,
         });
         if let Some(file) = &mut self.file {
-            writeln!(file, "{line}")?;
+            file.add(&line)?;
         }
         Ok(())
     }
-}
-
-fn create(path: &Path) -> Result<File> {
-    Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
 }
 
 fn line(name: &str, columns: &[String]) -> String {

@@ -158,13 +158,11 @@ fn texts(row: &Row<'_>, columns: &[&str]) -> Map<String, Value> {
 }
 
 fn user(row: &Row<'_>, context: &Context) -> Result<Value, Left> {
-    let (Some(key), Some(data)) = (row.text("key"), row.text("data")) else {
-        return Err(match (row.text("key"), row.text("data")) {
-            (None, None) => Ended("was forgotten"),
-            _ => NOT_OPENED,
-        });
+    let profile = match (row.text("key"), row.text("data")) {
+        (Some(key), Some(data)) => context.key.open(key, data).ok_or(NOT_OPENED)?,
+        (None, None) => return Err(Ended("was forgotten")),
+        _ => return Err(NOT_OPENED),
     };
-    let profile = context.key.open(key, data).ok_or(NOT_OPENED)?;
     Ok(object("user", [("token", token(row)?), ("profile", document(&profile)?)]))
 }
 

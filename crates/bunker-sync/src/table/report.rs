@@ -1,14 +1,12 @@
 //! Which rows were left out, and why.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::error::Result;
+use crate::files::PrivateLines;
 use crate::progress::Progress;
 use crate::table::batch::Failure;
 use crate::table::catalog::Table;
@@ -18,14 +16,14 @@ use crate::table::catalog::Table;
 /// A key may itself be personal, an e-mail address for one. Only numbers and uuids are shown on
 /// standard error, which ends up in logs; the file has every key, and is its owner's alone to read.
 pub struct Report {
-    file: Option<BufWriter<File>>,
+    file: Option<PrivateLines>,
     told: HashSet<Vec<String>>,
 }
 
 impl Report {
     /// A report, into a new file where one is wanted.
     pub fn new(path: Option<&Path>) -> Result<Self> {
-        let file = path.map(create).transpose()?.map(BufWriter::new);
+        let file = path.map(PrivateLines::create).transpose()?;
         Ok(Self { file, told: HashSet::new() })
     }
 
@@ -47,10 +45,9 @@ impl Report {
         if let Some(file) = &mut self.file {
             let key: serde_json::Map<_, _> =
                 table.key.iter().cloned().zip(key.iter().map(|text| json!(text))).collect();
-            let line = json!({
+            file.add(&json!({
                 "table": table.name, "key": key, "sqlstate": sqlstate, "message": message,
-            });
-            writeln!(file, "{line}")?;
+            }))?;
         }
         self.told.insert(key);
         Ok(())
@@ -68,8 +65,4 @@ impl Report {
         }
         Ok(())
     }
-}
-
-fn create(path: &Path) -> Result<File> {
-    Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
 }

@@ -47,10 +47,9 @@ impl Plan<'_> {
     /// The lock on a row brings its newest version; the UPDATE finds it by its key. Whoever changes a
     /// key between the two makes the numbers differ, and the batch is undone.
     pub fn batch(&self, page: Page) -> Result<String> {
-        let keys = self.numbered_keys("k").join(", ");
-        let texts: Vec<_> =
-            self.numbered_keys("k").iter().map(|key| format!("{key}::text")).collect();
-        let texts = texts.join(", ");
+        let keys = self.numbered_keys("k");
+        let texts: Vec<_> = keys.iter().map(|key| format!("{key}::text")).collect();
+        let (keys, texts) = (keys.join(", "), texts.join(", "));
         let stored = if self.is_dry {
             "SELECT 1 FROM numbered, brought WHERE brought.tokens[n] IS NOT NULL".to_owned()
         } else {

@@ -14,7 +14,7 @@ use bunker_bundle::{Kind, Signed, Table, Value, schema};
 use uuid::Uuid;
 
 pub use address::{Address, Server};
-pub use mysql::{connect as connect_mysql, words as mysql_words};
+pub use mysql::{SNAPSHOT as MYSQL_SNAPSHOT, connect as connect_mysql, words as mysql_words};
 
 use crate::error::{Error, Result};
 
@@ -49,8 +49,8 @@ pub trait Target {
     /// Whether it has a table of that name.
     fn has_table(&mut self, name: &str) -> Result<bool>;
 
-    /// Does a statement; how many rows it changed.
-    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<u64>;
+    /// Does a statement.
+    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<()>;
 
     /// Adds rows, each with a value for each column of the table.
     fn insert(&mut self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<()>;
@@ -123,17 +123,25 @@ impl TargetOptions {
     }
 }
 
+/// Begins to read a target; its [`state`].
+///
+/// # Errors
+/// Among others not found when it has none.
+pub fn read(target: &mut dyn Target) -> Result<Signed> {
+    target.begin_reading()?;
+    state(target)?.ok_or(Error::NotFound("the target holds no bundle yet"))
+}
+
 /// What the bundle that a target has applied last said of itself, with its signature.
 pub fn state(target: &mut dyn Target) -> Result<Option<Signed>> {
-    const STATEMENT: &str = "SELECT number, id, vault, previous, made_at, next_cursor, summary, \
-                             signature FROM bunker_bundle";
     use Kind::{Int, Text, Time, Uuid};
     if !target.has_table(layout::STATE)? {
         return Ok(None);
     }
     let mut found = None;
     let kinds = [Int, Uuid, Uuid, Uuid, Time, Text, Text, Text];
-    target.query(STATEMENT, &[], &kinds, &mut |row| {
+    let statement = format!("SELECT {} FROM {}", layout::STATE_COLUMNS.join(", "), layout::STATE);
+    target.query(&statement, &[], &kinds, &mut |row| {
         found = Some(state_of(row)?);
         Ok(())
     })?;
@@ -174,11 +182,9 @@ pub fn set_state(target: &mut dyn Target, signed: &Signed) -> Result<()> {
     values.push(Value::Text((&signed.text).into()));
     values.push(Value::Text(signed.signature_hex().into()));
     target.execute(&format!("DELETE FROM {}", layout::STATE), &[])?;
-    let columns = "only_row, number, id, vault, previous, made_at, next_cursor, summary, signature";
-    let marks = marks(values.len());
-    target
-        .execute(&format!("INSERT INTO {} ({columns}) VALUES ({marks})", layout::STATE), &values)?;
-    Ok(())
+    let (columns, marks) = (layout::STATE_COLUMNS.join(", "), marks(values.len()));
+    let statement = format!("INSERT INTO {} (only_row, {columns}) VALUES ({marks})", layout::STATE);
+    target.execute(&statement, &values)
 }
 
 /// Empties tables.
@@ -237,8 +243,12 @@ pub fn find(
     Ok(found)
 }
 
-/// How many rows a table has.
-pub fn count(target: &mut dyn Target, table: &Table) -> Result<u64> {
+/// How many rows each table has.
+pub fn counts(target: &mut dyn Target) -> Result<Vec<(&'static Table, u64)>> {
+    schema::TABLES.iter().map(|table| Ok((table, count(target, table)?))).collect()
+}
+
+fn count(target: &mut dyn Target, table: &Table) -> Result<u64> {
     let mut count = 0;
     let statement = format!("SELECT COUNT(*) FROM {}", layout::name(table));
     target.query(&statement, &[], &[Kind::Int], &mut |row| {
@@ -252,8 +262,7 @@ pub fn count(target: &mut dyn Target, table: &Table) -> Result<u64> {
 
 /// The statement that reads all columns of a table, and whatever is to follow.
 pub fn select(table: &Table) -> String {
-    let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    format!("SELECT {} FROM {}", columns.join(", "), layout::name(table))
+    format!("SELECT {} FROM {}", table.column_names().join(", "), layout::name(table))
 }
 
 /// The kinds of a table's columns.
@@ -266,7 +275,7 @@ pub fn kinds(table: &Table) -> Vec<Kind> {
 /// An address that one user has given up and another has taken may come with the latter first, in an
 /// earlier group of a bundle: his entry takes the place of the other one, whose rows go later.
 fn insert_statement(table: &Table, rows: usize) -> String {
-    let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+    let columns = table.column_names();
     let row = format!("({})", marks(columns.len()));
     let rows = vec![row; rows].join(", ");
     let verb = if table.takes_over() { "REPLACE" } else { "INSERT" };

@@ -30,6 +30,9 @@ const SESSION: &[&str] = &[
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 ];
 
+/// Begins a transaction that reads, and sees one state of the database.
+pub const SNAPSHOT: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
 /// The lock that keeps two tools from writing at once; locks belong to the server, not to a database.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('databunker.', LEFT(SHA2(DATABASE(), 256), 40)), 10)";
 
@@ -46,15 +49,13 @@ impl Mysql {
 
     /// DDL would end a transaction, so it comes before it, and only if it has to.
     fn make_tables(&mut self) -> Result<()> {
-        let mut names: Vec<_> = schema::TABLES.iter().map(layout::name).collect();
-        names.push(layout::STATE.to_owned());
-        for name in names {
-            if !self.has_table(&name)? {
-                for definition in layout::definitions(Flavor::Mysql) {
-                    self.connection.query_drop(definition)?;
-                }
-                return Ok(());
-            }
+        let there: Vec<String> = self.connection.query("SHOW TABLES")?;
+        let mut names = schema::TABLES.iter().map(layout::name).chain([layout::STATE.to_owned()]);
+        if names.all(|name| there.contains(&name)) {
+            return Ok(());
+        }
+        for definition in layout::definitions(Flavor::Mysql) {
+            self.connection.query_drop(definition)?;
         }
         Ok(())
     }
@@ -104,7 +105,7 @@ impl Target for Mysql {
     }
 
     fn begin_reading(&mut self) -> Result<()> {
-        Ok(self.connection.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?)
+        Ok(self.connection.query_drop(SNAPSHOT)?)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -120,9 +121,8 @@ impl Target for Mysql {
         Ok(count.is_some_and(|count| count > 0))
     }
 
-    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<u64> {
-        let result = self.connection.exec_iter(statement, bound(parameters))?;
-        Ok(result.affected_rows())
+    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<()> {
+        Ok(self.connection.exec_drop(statement, bound(parameters))?)
     }
 
     fn insert(&mut self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<()> {

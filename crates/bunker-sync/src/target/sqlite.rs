@@ -1,8 +1,6 @@
 //! SQLite files.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
 use super::{LOSES_ROWS, Target, Visit, insert_statement, uuid_or_text};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A SQLite file.
 pub struct Sqlite {
@@ -38,7 +37,7 @@ impl Sqlite {
 
     /// Opens a file to write, or makes it, for its owner only.
     pub fn create(path: &Path) -> Result<Self> {
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        match files::create_private(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
         }
@@ -90,9 +89,10 @@ impl Target for Sqlite {
         Ok(self.connection.table_exists(None, name)?)
     }
 
-    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<u64> {
+    fn execute(&mut self, statement: &str, parameters: &[Value<'_>]) -> Result<()> {
         let mut statement = self.connection.prepare_cached(statement)?;
-        Ok(statement.execute(params_from_iter(parameters.iter().map(Bound)))? as u64)
+        statement.execute(params_from_iter(parameters.iter().map(Bound)))?;
+        Ok(())
     }
 
     fn insert(&mut self, table: &Table, rows: &[Vec<Value<'_>>]) -> Result<()> {

@@ -179,8 +179,11 @@ pub fn words(error: &postgres::Error) -> String {
     words
 }
 
-/// Whether the vault refuses what it was given: a cursor, a bundle.
-pub fn refuses(error: &postgres::Error) -> bool {
+/// Why a call has failed that gave the vault a cursor or a bundle: it may be that the vault refuses it.
+pub fn refusal(error: postgres::Error) -> Error {
     let refusals = [SqlState::INVALID_PARAMETER_VALUE, SqlState::UNIQUE_VIOLATION];
-    error.code().is_some_and(|code| refusals.contains(code))
+    if error.code().is_some_and(|code| refusals.contains(code)) {
+        return Error::RefusedByVault(words(&error));
+    }
+    error.into()
 }

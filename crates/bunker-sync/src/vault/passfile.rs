@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::output;
+
 /// For what a password is wanted.
 pub struct Wanted<'a> {
     /// The host's name or address; for a socket in the usual folder "localhost", else the folder.
@@ -31,7 +33,7 @@ pub fn find(file: Option<&str>, wanted: &Wanted<'_>) -> Option<Zeroizing<String>
     };
     let metadata = fs::metadata(&path).ok()?;
     if let Some(why) = unfit(&metadata) {
-        eprintln!("bunker-sync: the password file is not used: {why}");
+        output::complain(&format!("the password file is not used: {why}"));
         return None;
     }
     let text = Zeroizing::new(fs::read_to_string(&path).ok()?);

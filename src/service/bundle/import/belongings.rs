@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bunker_bundle::Table;
+use bunker_bundle::{Table, Value};
 use pgrx::Uuid;
 
 use super::records::Users;
@@ -10,8 +10,8 @@ use super::{fields, malformed};
 use crate::error::Result;
 use crate::pg::scan::Snapshot;
 use crate::pg::time;
-use crate::storage::bundle::{BundleRow, from_unix_time};
-use crate::storage::expiration::STATUSES;
+use crate::storage::bundle::BundleRow;
+use crate::storage::expiration;
 use crate::storage::import::{self as tables, Known, Mortal};
 
 impl Users {
@@ -21,8 +21,7 @@ impl Users {
         table: &'static Table,
         rows: Vec<BundleRow>,
     ) -> Result<usize> {
-        let owner = table.columns.iter().position(|column| Some(column.name) == table.user);
-        let owner = owner.ok_or_else(malformed)?;
+        let owner = table.user.and_then(|user| table.position(user)).ok_or_else(malformed)?;
         let mut owners = Owners { snapshot: Snapshot::of_caller(), known: HashMap::new() };
         let (now, mut wanted) = (time::now(), Vec::with_capacity(rows.len()));
         for row in rows {
@@ -65,27 +64,26 @@ impl Users {
         now: i64,
     ) -> Result<bool> {
         let is_alive = owner.forgotten_at.is_none();
-        let named = |name| table.columns.iter().position(|column| column.name == name);
-        let value = |name| named(name).and_then(|place| row.get(place));
+        let value = |name| row.get(table.position(name)?);
         match table.name {
             "record_version" => {
                 let is_former = |version| version < i64::from(owner.version);
-                Ok(is_alive && value("version").and_then(fields::number).is_some_and(is_former))
+                Ok(is_alive && value("version").and_then(Value::as_int).is_some_and(is_former))
             }
             // An app may have deleted since what the bundle would bring back.
             "app_data_version" => {
-                let app = value("app").and_then(fields::text).ok_or_else(malformed)?;
+                let app = value("app").and_then(Value::as_text).ok_or_else(malformed)?;
                 Ok(is_alive && !self.outrun.contains(&(*token, app.to_owned())))
             }
             "session" | "share" => {
-                let end = value("expires_at").and_then(fields::number).ok_or_else(malformed)?;
-                Ok(is_alive && from_unix_time(end) > now)
+                let end = value("expires_at").and_then(Value::as_int).ok_or_else(malformed)?;
+                Ok(is_alive && time::from_unix_micros(end) > now)
             }
             // Of a forgotten user it is known what he has asked for, and whether his time was over.
             "request" => Ok(true),
             "expiration" => {
-                let status = value("status").and_then(fields::text).ok_or_else(malformed)?;
-                if !STATUSES.contains(&status) {
+                let status = value("status").and_then(Value::as_text).ok_or_else(malformed)?;
+                if !expiration::is_status(status) {
                     return Err(malformed());
                 }
                 Ok(is_alive || status == "expired")

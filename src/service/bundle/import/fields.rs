@@ -8,7 +8,7 @@ use pgrx::Uuid;
 use super::malformed;
 use crate::error::Result;
 use crate::pg::time;
-use crate::storage::bundle::{BundleRow, from_unix_time};
+use crate::storage::bundle::{BundleRow, from_uuid};
 
 /// Refuses what no column of the vault's tables takes. That values are of their columns' kinds, and not
 /// missing where they must not be, the reader has checked.
@@ -23,22 +23,12 @@ pub fn check(rows: &[BundleRow]) -> Result<()> {
 }
 
 fn is_time(unix: i64) -> bool {
-    time::is_storable(from_unix_time(unix))
+    time::is_storable(time::from_unix_micros(unix))
 }
 
 /// A uuid.
 pub fn uuid(value: &Value<'_>) -> Option<Uuid> {
-    if let Value::Uuid(uuid) = value { Some(Uuid::from_bytes(*uuid.as_bytes())) } else { None }
-}
-
-/// A number, or a time in microseconds since 1970-01-01 UTC.
-pub fn number(value: &Value<'_>) -> Option<i64> {
-    if let Value::Int(number) = value { Some(*number) } else { None }
-}
-
-/// A text.
-pub fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
-    if let Value::Text(text) = value { Some(text) } else { None }
+    value.as_uuid().map(from_uuid)
 }
 
 /// Takes the values of a row in the order of its columns.
@@ -80,7 +70,7 @@ impl Fields {
 
     /// A time that may be missing.
     pub fn optional_time(&mut self) -> Result<Option<i64>> {
-        Ok(self.number()?.map(from_unix_time))
+        Ok(self.number()?.map(time::from_unix_micros))
     }
 
     /// A text.

@@ -21,8 +21,8 @@ use serde_json::json;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::{memory, scan, session as backend, transaction};
-use crate::storage::bundle::{BundleRow, from_unix_time};
+use crate::pg::{memory, scan, session as backend, time, transaction};
+use crate::storage::bundle::BundleRow;
 use crate::storage::{import as tables, outbox};
 
 use keys::Vault;
@@ -139,7 +139,7 @@ impl Begun {
         let vault = Vault::open(header)?;
         let is_empty = tables::lock_users()?;
         Ok(Self {
-            made_at: from_unix_time(header.made_at),
+            made_at: time::from_unix_micros(header.made_at),
             brings_all: header.is_whole(),
             vault,
             registers: Registers::new(is_empty),

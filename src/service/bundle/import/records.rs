@@ -17,7 +17,7 @@ use crate::pg::value::Place;
 use crate::service::users::bury;
 use crate::service::{consent, digests, kinds};
 use crate::storage::agreement::Holder;
-use crate::storage::bundle::BundleRow;
+use crate::storage::bundle::{BundleRow, from_uuid};
 use crate::storage::import::{self as tables, Imported, Known, Mortal};
 use crate::storage::lookup::{self, Entry, Target};
 use crate::storage::record::{self, Record};
@@ -71,7 +71,7 @@ impl Users {
         self.left_out.clear();
         self.buried.clear();
         self.outrun.clear();
-        let tokens: Vec<_> = tokens.iter().map(|it| Uuid::from_bytes(*it.as_bytes())).collect();
+        let tokens: Vec<_> = tokens.iter().copied().map(from_uuid).collect();
         tables::end_mortals(tokens.iter(), made_at)
     }
 
@@ -213,7 +213,8 @@ impl Users {
         insert(&entries)
     }
 
-    /// All users have come: what has ended there ends here, and entries that were somebody else's are added, if he has given them up.
+    /// All users have come: what has ended there ends here, and entries that were somebody else's are
+    /// added, if he has given them up.
     ///
     /// # Errors
     /// A lookup value of one of the bundle's users is another user's here.

@@ -206,9 +206,9 @@ fn unclaimed(row: &BundleRow) -> Option<(Holder, String)> {
     let [owner, kind, brief, ..] = row.as_slice() else {
         return None;
     };
-    let kind = i16::try_from(fields::number(kind)?).ok()?;
+    let kind = i16::try_from(kind.as_int()?).ok()?;
     let holder = Holder { owner: fields::uuid(owner)?, kind };
-    holder.entry().map(|_| holder).zip(fields::text(brief).map(str::to_owned))
+    holder.entry().map(|_| holder).zip(brief.as_text().map(str::to_owned))
 }
 
 fn other_kind(ours: &Kind, theirs: Kind) -> Error {

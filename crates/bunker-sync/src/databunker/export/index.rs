@@ -3,6 +3,8 @@
 use bunker_core::normalize::{Normalizer, Region};
 use serde_json::Value;
 
+use crate::percent;
+
 /// The columns of a user's hashes, the members of the profile, and how they are normalised.
 pub const HASHED: &[(&str, &str, Rule)] = &[
     ("loginidx", "login", Rule::Trim),
@@ -51,21 +53,8 @@ fn text(value: &Value) -> Option<String> {
 /// Where it reads an address from a URL the server undoes its escapes, and it does so everywhere: a plus
 /// sign becomes a space, and an address with a lone per cent sign is none.
 fn email(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                let mut decoded = [0];
-                base16ct::mixed::decode(digits, &mut decoded).ok()?;
-                decoded[0]
-            }
-            byte => byte,
-        });
-    }
-    Some(String::from_utf8(bytes).ok()?.to_lowercase().trim().to_owned())
+    let address = percent::decode(&text.replace('+', " "))?;
+    Some(address.to_lowercase().trim().to_owned())
 }
 
 /// The server keeps country code and number as two numbers, so that zeros in front of the latter are lost.

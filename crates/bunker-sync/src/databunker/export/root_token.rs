@@ -1,13 +1,13 @@
 //! The access token of a store's owner.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A new token, and the file into which it goes. The file is gone again unless the token is kept.
 pub struct RootToken {
@@ -35,8 +35,7 @@ impl RootToken {
 
     /// Writes the file, for its owner only.
     pub fn write(&mut self) -> Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.file)?;
+        let mut file = files::create_private(&self.file)?;
         self.is_written = true;
         writeln!(file, "{}", self.token)?;
         Ok(file.sync_all()?)

@@ -38,13 +38,15 @@ pub struct Cells {
 }
 
 impl Cells {
-    fn new(table: &str, named: &[Named]) -> Result<Self> {
+    fn new(table: &str, named: impl IntoIterator<Item = Named>) -> Result<Self> {
         let table = schema::table(table).ok_or(Error::Refused("a store has no such table"))?;
-        let value = |name: &str| named.iter().find(|(it, _)| *it == name);
-        let values = table.columns.iter();
-        let values =
-            values.map(|(name, _)| value(name).map_or(Cell::Null, |(_, cell)| cell.clone()));
-        Ok(Self { table, values: values.collect() })
+        let mut values = vec![Cell::Null; table.columns.len()];
+        for (name, cell) in named {
+            if let Some(position) = table.columns.iter().position(|(it, _)| *it == name) {
+                values[position] = cell;
+            }
+        }
+        Ok(Self { table, values })
     }
 }
 
@@ -163,7 +165,7 @@ impl Rows {
                 named.extend(self.hashes(&profile, given.key)?);
             }
         }
-        Ok(Made::Row(Cells::new("users", &named)?))
+        Ok(Made::Row(Cells::new("users", named)?))
     }
 
     fn hashes(&self, profile: &str, key: &StoreKey) -> Result<Vec<Named>, Failure> {
@@ -187,7 +189,7 @@ impl Rows {
             ("md5", Cell::Text(mark(&data))),
             ("data", Cell::Text(data)),
         ];
-        Ok(Made::Row(Cells::new("userapps", &named)?))
+        Ok(Made::Row(Cells::new("userapps", named)?))
     }
 
     fn session(&self, given: &Given<'_>) -> Result<Made, Failure> {
@@ -202,7 +204,7 @@ impl Rows {
             ("endtime", time(given.row, "expires_at")?),
             ("when", time(given.row, "created_at")?),
         ];
-        Ok(Made::Row(Cells::new("sessions", &named)?))
+        Ok(Made::Row(Cells::new("sessions", named)?))
     }
 
     fn request(&self, given: &Given<'_>) -> Result<Made, Failure> {
@@ -238,7 +240,7 @@ impl Rows {
             ("creationtime", time(row, "created_at")?),
             ("when", time(row, "updated_at")?),
         ];
-        Ok(Made::Row(Cells::new("requests", &named)?))
+        Ok(Made::Row(Cells::new("requests", named)?))
     }
 
     fn activity_basis(&mut self, given: &Given<'_>) -> Result<Made, Failure> {
@@ -272,7 +274,7 @@ fn share(given: &Given<'_>) -> Result<Made, Failure> {
         ("endtime", time(row, "expires_at")?),
         ("when", time(row, "created_at")?),
     ];
-    Ok(Made::Row(Cells::new("sharedrecords", &named)?))
+    Ok(Made::Row(Cells::new("sharedrecords", named)?))
 }
 
 fn agreement(given: &Given<'_>) -> Result<Made, Failure> {
@@ -296,7 +298,7 @@ fn agreement(given: &Given<'_>) -> Result<Made, Failure> {
         ("endtime", time(row, "expires_at")?),
         ("when", time(row, "updated_at")?),
     ];
-    Ok(Made::Row(Cells::new("agreements", &named)?))
+    Ok(Made::Row(Cells::new("agreements", named)?))
 }
 
 fn legal_basis(given: &Given<'_>) -> Result<Made, Failure> {
@@ -314,7 +316,7 @@ fn legal_basis(given: &Given<'_>) -> Result<Made, Failure> {
     for name in ["module", "shortdesc", "fulldesc", "basistype", "requiredmsg"] {
         named.push((name, member(&mut definition, name)));
     }
-    Ok(Made::Row(Cells::new("legalbasis", &named)?))
+    Ok(Made::Row(Cells::new("legalbasis", named)?))
 }
 
 fn activity(given: &Given<'_>) -> Result<Made, Failure> {
@@ -325,7 +327,7 @@ fn activity(given: &Given<'_>) -> Result<Made, Failure> {
     for name in ["title", "script", "fulldesc", "applicableto"] {
         named.push((name, member(&mut definition, name)));
     }
-    Ok(Made::Row(Cells::new("processingactivities", &named)?))
+    Ok(Made::Row(Cells::new("processingactivities", named)?))
 }
 
 fn expiration(given: &Given<'_>) -> Result<Made, Failure> {
@@ -348,7 +350,7 @@ pub fn root_token(key: &StoreKey, token: &Uuid) -> Result<Cells> {
     let hash = key.hash(&token.to_string());
     Cells::new(
         "xtokens",
-        &[("xtoken", Cell::Text(hash)), ("token", text("")), ("type", text("root"))],
+        [("xtoken", Cell::Text(hash)), ("token", text("")), ("type", text("root"))],
     )
 }
 

@@ -3,6 +3,8 @@
 //! But for the lengths of texts in MySQL: the server's TINYTEXT and TEXT hold 255 bytes and 64 kB, and
 //! the vault's texts may be longer. The server reads the longer types just as well.
 
+use bunker_bundle::layout::Flavor;
+
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -203,20 +205,11 @@ pub static TABLES: &[Table] = &[
 /// The indexes that keep values apart.
 const UNIQUE: &[&str] = &["users_token", "userapps_token_appname", "xtokens_xtoken"];
 
-/// A database in which a store can be made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Flavor {
-    /// SQLite.
-    Sqlite,
-    /// MySQL and MariaDB.
-    Mysql,
-}
-
 impl Table {
     /// The statement that makes it.
     pub fn definition(&self, flavor: Flavor) -> String {
         let columns =
-            self.columns.iter().map(|(name, kind)| format!("`{name}` {}", flavor.name(*kind)));
+            self.columns.iter().map(|(name, kind)| format!("`{name}` {}", kind.name(flavor)));
         let columns = columns.collect::<Vec<_>>().join(", ");
         match flavor {
             Flavor::Sqlite => format!("CREATE TABLE {} ({columns})", self.name),
@@ -254,17 +247,17 @@ impl Table {
     }
 }
 
-impl Flavor {
-    fn name(self, kind: Kind) -> &'static str {
-        match (self, kind) {
+impl Kind {
+    fn name(self, flavor: Flavor) -> &'static str {
+        match (flavor, self) {
             (_, Int) => "int",
             (_, Flag) => "BOOLEAN",
             // What SQLite takes for NUMERIC, as the server has it.
-            (Self::Sqlite, Word | Text) => "STRING",
-            (Self::Sqlite, Data) => "TEXT",
-            (Self::Mysql, Word) => "TINYTEXT",
-            (Self::Mysql, Text) => "MEDIUMTEXT",
-            (Self::Mysql, Data) => "LONGTEXT",
+            (Flavor::Sqlite, Word | Text) => "STRING",
+            (Flavor::Sqlite, Data) => "TEXT",
+            (Flavor::Mysql, Word) => "TINYTEXT",
+            (Flavor::Mysql, Text) => "MEDIUMTEXT",
+            (Flavor::Mysql, Data) => "LONGTEXT",
         }
     }
 }

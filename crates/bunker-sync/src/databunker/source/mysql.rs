@@ -5,26 +5,20 @@ use mysql::{Conn, Value};
 
 use super::{Access, Query, Row, Source, Visit};
 use crate::error::Result;
-use crate::target::{Server, connect_mysql};
+use crate::target::{MYSQL_SNAPSHOT, Server, connect_mysql};
 
 /// A store in a MySQL or MariaDB database.
 pub struct Mysql(Conn);
 
 /// The server waits this long for us to take the next rows, while the vault takes the ones before.
 const PATIENCE: &str = "SET SESSION net_write_timeout = 28800";
-const SNAPSHOT: [&str; 2] = [
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-];
 
 impl Mysql {
     /// Connects to its server.
     pub fn connect(server: &Server, access: &Access<'_>) -> Result<Self> {
         let mut connection = connect_mysql(server, access.password, access.ca)?;
         connection.query_drop(PATIENCE)?;
-        for statement in SNAPSHOT {
-            connection.query_drop(statement)?;
-        }
+        connection.query_drop(MYSQL_SNAPSHOT)?;
         Ok(Self(connection))
     }
 }

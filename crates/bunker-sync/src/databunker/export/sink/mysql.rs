@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use bunker_bundle::layout::Flavor;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 
 use super::super::rows::{Cell, Cells, Change};
-use super::super::schema::{Flavor, TABLES};
+use super::super::schema::TABLES;
 use super::{EXISTS, Sink, statement};
 use crate::error::Result;
 use crate::target::{Server, connect_mysql};

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use bunker_bundle::layout::Flavor;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::rows::{Cell, Cells, Change};
-use super::super::schema::{Flavor, TABLES};
+use super::super::schema::TABLES;
 use super::{EXISTS, Sink, statement};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A store in a SQLite file, written under another name until it is whole.
 pub struct Sqlite {
@@ -40,7 +41,7 @@ impl Sqlite {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+        files::create_private(&partial)?;
         let connection = Connection::open(&partial)?;
         connection.execute_batch(FAST)?;
         for table in TABLES {
