@@ -93,6 +93,16 @@ def test_profiles_of_megabytes_arrive(conn, target, env):
     assert json.loads(sync("lookup", "login", "big1", target.name, env=env).stdout)["text"] == text
 
 
+def test_a_row_that_the_server_does_not_take_is_refused_whole(conn, target, env):
+    furnish(conn, 2)
+    pull(target, env)
+    before = target.rows()
+    conn.execute("SET databunker.max_profile_size = '20MB'")
+    create(conn, {"login": "big", "text": "x" * 18_000_000})
+    done = pull(target, env, check=tool.FAILED)
+    assert "max_allowed_packet" in done.stderr and target.rows() == before
+
+
 def test_status_and_lookup_read_the_same_as_from_a_file(conn, target, env):
     tokens = furnish(conn, 3)
     sync("status", target.name, env=env, check=NOT_FOUND)

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
 use bunker_core::normalize::Region;
-use bunker_core::profile::Limits;
+use bunker_core::profile::{Limits, MAX_BYTES};
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 use crate::error::Result;
@@ -65,7 +65,7 @@ pub fn register() {
         c"Larger profiles are refused with SQLSTATE 54000.",
         &MAX_PROFILE_SIZE,
         1024,
-        64 * 1024 * 1024,
+        MAX_BYTES as i32,
         // An application must not lift a limit that protects the server.
         GucContext::Suset,
         GucFlags::UNIT_BYTE,

@@ -12,6 +12,7 @@ mod error;
 mod header;
 pub mod jsonl;
 pub mod layout;
+mod line;
 mod reader;
 pub mod schema;
 pub mod sql;
@@ -30,3 +31,7 @@ pub use writer::{Dialect, Writer};
 
 /// The version of the format, in the header of each bundle.
 pub const FORMAT: u32 = 1;
+
+/// The longest line of any dialect, in bytes: a row with the largest profile in hexadecimal, and some
+/// room for what else is in the row.
+pub const MAX_LINE: usize = bunker_core::profile::MAX_BYTES / 2 * 5;

@@ -7,18 +7,15 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::FORMAT;
 use crate::error::BundleError;
 use crate::header::Header;
 use crate::jsonl::split_last_line;
-use crate::schema::{self, Table};
+use crate::line::{self, Line};
+use crate::schema::Table;
 use crate::summary::Signed;
 use crate::value::Value;
 use crate::writer::add_line;
-
-/// The longest line, in bytes: some 200 rows, or one with a value of a few megabytes. A longer one would
-/// take many times its length in memory before it is refused.
-const MAX_LINE: usize = 16 << 20;
+use crate::{FORMAT, MAX_LINE};
 
 /// What a line says.
 #[derive(Debug)]
@@ -68,21 +65,15 @@ impl Reader {
             return self.end(Signed::parse(text, signature)?).map(Item::End);
         }
         add_line(&mut self.digest, line);
-        let (name, content) = member(line)?;
-        if self.header.is_none() {
-            return self.begin(&name, content).map(Item::Begin);
-        }
-        match name.as_str() {
-            "replace" => tables(content).map(Item::Replace),
-            "users" => {
-                let users: Vec<Uuid> =
-                    serde_json::from_value(content).map_err(|_| BundleError::Malformed)?;
+        match (line::read(line)?, &self.header) {
+            (Line::Bundle(content), None) => self.begin(content).map(Item::Begin),
+            (Line::Bundle(_), Some(_)) | (_, None) => Err(BundleError::Malformed),
+            (Line::Replace(tables), _) => Ok(Item::Replace(tables)),
+            (Line::Users(users), _) => {
                 self.users += users.len() as u64;
                 Ok(Item::Users(users))
             }
-            name => {
-                let table = schema::table(name).ok_or(BundleError::Malformed)?;
-                let rows = rows(table, content)?;
+            (Line::Rows(table, rows), _) => {
                 *self.rows.entry(table.name.to_owned()).or_default() += rows.len() as u64;
                 Ok(Item::Rows(table, rows))
             }
@@ -103,10 +94,7 @@ impl Reader {
         if self.ended { Ok(()) } else { Err(BundleError::Truncated) }
     }
 
-    fn begin(&mut self, name: &str, content: Json) -> Result<Header, BundleError> {
-        if name != "bundle" {
-            return Err(BundleError::Malformed);
-        }
+    fn begin(&mut self, content: Json) -> Result<Header, BundleError> {
         if content.get("format").and_then(Json::as_u64).is_some_and(|it| it > u64::from(FORMAT)) {
             return Err(BundleError::UnknownFormat);
         }
@@ -128,41 +116,4 @@ impl Reader {
         self.ended = true;
         Ok(Box::new(signed))
     }
-}
-
-/// The one member of a line.
-fn member(line: &str) -> Result<(String, Json), BundleError> {
-    let Ok(Json::Object(members)) = serde_json::from_str(line) else {
-        return Err(BundleError::Malformed);
-    };
-    let mut members = members.into_iter();
-    match (members.next(), members.next()) {
-        (Some(member), None) => Ok(member),
-        _ => Err(BundleError::Malformed),
-    }
-}
-
-fn tables(content: Json) -> Result<Vec<&'static Table>, BundleError> {
-    let names: Vec<String> = serde_json::from_value(content).map_err(|_| BundleError::Malformed)?;
-    names.iter().map(|name| schema::table(name).ok_or(BundleError::Malformed)).collect()
-}
-
-fn rows(table: &Table, content: Json) -> Result<Vec<Vec<Value<'static>>>, BundleError> {
-    let rows: Vec<Vec<Json>> =
-        serde_json::from_value(content).map_err(|_| BundleError::Malformed)?;
-    rows.into_iter().map(|row| values(table, row)).collect()
-}
-
-fn values(table: &Table, row: Vec<Json>) -> Result<Vec<Value<'static>>, BundleError> {
-    if row.len() != table.columns.len() {
-        return Err(BundleError::Malformed);
-    }
-    let read = |(column, json): (&schema::Column, Json)| {
-        let value = Value::from_json(column.kind, json)?;
-        if value == Value::Null && !column.optional {
-            return Err(BundleError::Malformed);
-        }
-        Ok(value)
-    };
-    table.columns.iter().zip(row).map(read).collect()
 }

@@ -6,9 +6,6 @@ use base64ct::{Base64, Encoding};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::error::BundleError;
-use crate::schema::Kind;
-
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
@@ -58,27 +55,6 @@ impl Serialize for Value<'_> {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Bytes(bytes) => serializer.serialize_str(&Base64::encode_string(bytes)),
             Self::Uuid(uuid) => uuid.serialize(serializer),
-        }
-    }
-}
-
-impl Value<'static> {
-    /// A value of a kind of column from JSON, in no other form than it is written in.
-    pub(crate) fn from_json(kind: Kind, json: serde_json::Value) -> Result<Self, BundleError> {
-        use serde_json::Value as Json;
-        match (kind, json) {
-            (_, Json::Null) => Ok(Self::Null),
-            (Kind::Int | Kind::Time, Json::Number(number)) => {
-                number.as_i64().map(Self::Int).ok_or(BundleError::Malformed)
-            }
-            (Kind::Text | Kind::Json, Json::String(text)) => Ok(Self::Text(Cow::Owned(text))),
-            (Kind::Bytes, Json::String(text)) => Base64::decode_vec(&text)
-                .map(|bytes| Self::Bytes(Cow::Owned(bytes)))
-                .map_err(|_| BundleError::Malformed),
-            (Kind::Uuid, Json::String(text)) => {
-                Uuid::try_parse(&text).map(Self::Uuid).map_err(|_| BundleError::Malformed)
-            }
-            _ => Err(BundleError::Malformed),
         }
     }
 }

@@ -37,7 +37,7 @@ pub trait Dialect {
 }
 
 /// The most rows in a line.
-const MAX_ROWS: usize = 200;
+pub(crate) const MAX_ROWS: usize = 200;
 
 /// The most bytes of rows in a line, but for the last of them.
 const MAX_BYTES: usize = 64 * 1024;

@@ -9,7 +9,9 @@ mod crypto_common;
 use std::borrow::Cow;
 
 use bunker_bundle::jsonl::JsonLines;
-use bunker_bundle::{BundleError, Cursor, FORMAT, Header, Item, Reader, Value, Writer, schema};
+use bunker_bundle::{
+    BundleError, Cursor, FORMAT, Header, Item, MAX_LINE, Reader, Value, Writer, schema,
+};
 use bunker_core::crypto::BundleKey;
 use bunker_core::secret::SecretKey;
 use crypto_common::Vectors;
@@ -181,7 +183,67 @@ fn hex(bytes: &[u8]) -> String {
 fn a_line_without_end_is_refused() {
     let vectors = Vectors::read();
     let first = vectors.text("bundle.line.1").to_owned();
-    let long = format!("{first}{}", " ".repeat(16 << 20));
-    assert!(matches!(Reader::new().line(&first), Ok(Item::Begin(_))));
-    assert!(matches!(Reader::new().line(&long), Err(BundleError::Malformed)));
+    for length in [(1 << 20) - first.len() + 1, MAX_LINE - first.len() + 1] {
+        let long = format!("{first}{}", " ".repeat(length));
+        assert!(matches!(Reader::new().line(&first), Ok(Item::Begin(_))));
+        assert!(matches!(Reader::new().line(&long), Err(BundleError::Malformed)));
+    }
+}
+
+/// What a vault can export is read, however large: the largest profile, sealed, in base64.
+#[test]
+fn a_row_as_large_as_any_is_read() {
+    let example = Example::read();
+    let [_, (table, mut row)] = example.rows();
+    let sealed = vec![0xA5; bunker_core::profile::MAX_BYTES + 1_000];
+    row.pop();
+    row.push(Value::Bytes(Cow::Owned(sealed)));
+    let mut writer = Writer::begin(Box::new(JsonLines), example.header());
+    writer.row(schema::table(table).unwrap(), row.clone());
+    let lines = writer.end(&example.key, example.cursor().encode(&example.key)).unwrap();
+    let mut reader = Reader::new();
+    let read: Vec<_> = lines.iter().map(|line| reader.line(line).unwrap()).collect();
+    assert!(matches!(&read[1], Item::Rows(_, rows) if *rows == [row]));
+}
+
+/// Whether a line is read that comes second.
+fn second(line: &str) -> Result<(), BundleError> {
+    let mut reader = Reader::new();
+    reader.line(Vectors::read().text("bundle.line.1")).unwrap();
+    reader.line(line).map(drop)
+}
+
+/// A line is refused for what it says before that takes many times its length in memory.
+#[test]
+fn a_line_of_many_small_things_is_refused() {
+    let link = r#"["a","b"]"#;
+    let rows = |count| format!(r#"{{"activity_basis":[{}]}}"#, vec![link; count].join(","));
+    assert_eq!(second(&rows(200)), Ok(()));
+    for bad in [
+        rows(201),
+        format!(r#"{{"users":["{}"{}]}}"#, user(), " ".repeat(1 << 20)),
+        format!(r#"{{"replace":["record"{}]}}"#, " ".repeat(1 << 20)),
+        format!(r#"{{"activity_basis":[{}]}}"#, "[".repeat(1 << 20)),
+        format!(r#"{{"activity_basis":[["a","b",{}]]}}"#, "[".repeat(1 << 20)),
+    ] {
+        assert_eq!(second(&bad), Err(BundleError::Malformed), "{}", &bad[..40]);
+    }
+}
+
+/// Values have one form, and lines one member.
+#[test]
+fn a_line_in_another_form_is_refused() {
+    let basis = |created: &str, more: &str| {
+        format!(r#"{{"legal_basis":[["a","active","{{}}",{created},2]]{more}}}"#)
+    };
+    assert_eq!(second(&basis("1", "")), Ok(()));
+    for bad in ["1.0", "1e3", r#""1""#, "null", "9223372036854775808", "[1]", "true", "1,1", ""] {
+        assert_eq!(second(&basis(bad, "")), Err(BundleError::Malformed), "{bad}");
+    }
+    for more in [r#","legal_basis":[]"#, r#","users":[]"#, r#","x":1"#, "}", " x"] {
+        assert_eq!(second(&basis("1", more)), Err(BundleError::Malformed), "{more}");
+    }
+    for bad in ["{}", "[]", "", r#"{"lookup":[["?",1,null]]}"#, r#"{"lookup":{}}"#, r#"{"x":[]}"#] {
+        assert_eq!(second(bad), Err(BundleError::Malformed), "{bad}");
+    }
 }

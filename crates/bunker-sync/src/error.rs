@@ -52,6 +52,11 @@ pub enum Error {
     /// The MySQL server.
     #[error("MySQL: {}", crate::target::mysql_words(.0))]
     Mysql(#[from] mysql::Error),
+    /// A row is larger than a packet to the MySQL server may be.
+    #[error(
+        "a row does not fit into the MySQL server's max_allowed_packet of {0} bytes: raise it there"
+    )]
+    TooLarge(usize),
     /// A file that was named on the command line.
     #[error("{0}: {1}")]
     File(String, std::io::Error),
@@ -97,6 +102,7 @@ impl Error {
             | Self::Source(_)
             | Self::Sqlite(_)
             | Self::Mysql(_)
+            | Self::TooLarge(_)
             | Self::File(..)
             | Self::Io(_)
             | Self::Busy(_) => 1,

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use bunker_bundle::BundleError;
+use bunker_bundle::{BundleError, MAX_LINE};
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -11,8 +11,8 @@ use crate::files;
 /// The lines of a file or of standard input.
 pub struct Lines(Box<dyn BufRead>);
 
-/// The longest line, in bytes: PostgreSQL gives out no longer text.
-const LONGEST: u64 = 1 << 30;
+/// The longest line with its line feed, in bytes.
+const LONGEST: u64 = MAX_LINE as u64 + 1;
 
 /// The first bytes of a SQLite file.
 const SQLITE: &[u8] = b"SQLite format 3\0";

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::ProfileError;
 
+/// The largest profile that a vault can be set to take, in bytes.
+pub const MAX_BYTES: usize = 64 << 20;
+
 /// The bounds that a JSON document is held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

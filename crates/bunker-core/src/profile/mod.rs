@@ -25,7 +25,7 @@ use serde_json::{Deserializer, Value};
 
 pub use equality::same_json;
 pub use field::{Field, FieldError};
-pub use limits::{Limits, check_text};
+pub use limits::{Limits, MAX_BYTES, check_text};
 pub use location::SchemaLocation;
 pub use lookup::{Pointer, PointerError, value_at};
 pub use patch::{PatchError, apply, parse_patch, tests_values};

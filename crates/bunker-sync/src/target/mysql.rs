@@ -17,6 +17,8 @@ use crate::tls;
 /// A database of a MySQL or MariaDB server.
 pub struct Mysql {
     connection: Conn,
+    /// The server's `max_allowed_packet`, in bytes.
+    max_packet: usize,
 }
 
 /// Statements that are kept prepared: some for each table and what is done with it.
@@ -44,7 +46,9 @@ impl Mysql {
     pub fn connect(server: &Server, options: &TargetOptions) -> Result<Self> {
         let password = files::password(options.target_password_file.as_deref(), "MYSQL_PWD")?;
         let password = password.as_ref().map(|password| password.as_str());
-        Ok(Self { connection: connect(server, password, options.target_ca.as_deref())? })
+        let mut connection = connect(server, password, options.target_ca.as_deref())?;
+        let max_packet = connection.query_first("SELECT @@max_allowed_packet")?;
+        Ok(Self { connection, max_packet: max_packet.unwrap_or(usize::MAX) })
     }
 
     /// DDL would end a transaction, so it comes before it, and only if it has to.
@@ -130,6 +134,10 @@ impl Target for Mysql {
         while !rest.is_empty() {
             let count = rows_at_once(rest);
             let (now, later) = rest.split_at(count);
+            // The server would close the connection without a word.
+            if bytes(now) > self.max_packet.saturating_sub(OVERHEAD) {
+                return Err(Error::TooLarge(self.max_packet));
+            }
             let statement = insert_statement(table, count);
             let values: Vec<_> = now.iter().flatten().map(parameter).collect();
             self.connection.exec_drop(statement, Params::Positional(values))?;
@@ -165,11 +173,16 @@ const ROWS: [usize; 4] = [128, 32, 8, 1];
 /// The most bytes in a statement of several rows: below the least `max_allowed_packet` in use, 1 MiB.
 const MAX_BYTES: usize = 512 * 1024;
 
+/// What a packet has besides the values, in bytes; with room to spare.
+const OVERHEAD: usize = 1024;
+
 fn rows_at_once(rows: &[Vec<Value<'_>>]) -> usize {
-    let fits = |count: usize| {
-        count <= rows.len() && rows[..count].iter().flatten().map(size).sum::<usize>() <= MAX_BYTES
-    };
+    let fits = |count: usize| count <= rows.len() && bytes(&rows[..count]) <= MAX_BYTES;
     ROWS.into_iter().find(|count| fits(*count)).unwrap_or(1)
+}
+
+fn bytes(rows: &[Vec<Value<'_>>]) -> usize {
+    rows.iter().flatten().map(size).sum()
 }
 
 fn size(value: &Value<'_>) -> usize {
