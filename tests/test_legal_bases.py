@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from canary import word
 from consent import ANN, NEWS, accept, agreements, sqlstate_of, status
@@ -278,6 +279,18 @@ def test_deleting_waits_for_who_is_agreeing_and_revokes_that_too(conn, connect_a
         agreeing.commit()
         assert deleting.result(20) is True
     assert status(app_conn, "login", "ann") == "revoked"
+
+
+def test_who_agrees_holds_the_basis_more_than_by_its_key(conn, connect_as, dpo_conn, app_conn):
+    """As who adds something to a user: FOR KEY SHARE would not notice a FOR UPDATE of the same moment."""
+    set_basis(dpo_conn)
+    create(app_conn, ANN)
+    agreeing = connect_as("app", autocommit=False)
+    accept(agreeing, "login", "ann")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        conn.execute("SELECT FROM bunker.legal_basis FOR NO KEY UPDATE NOWAIT")
+    agreeing.commit()
+    conn.execute("SELECT FROM bunker.legal_basis FOR NO KEY UPDATE NOWAIT")
 
 
 def test_agreeing_waits_for_who_is_deleting_and_finds_it_gone(conn, connect_as, dpo_conn, app_conn):

@@ -49,13 +49,14 @@ pub fn lock(brief: &str) -> Result<Option<Row>> {
     )
 }
 
-/// The same for those who agree to it: they keep [`lock`] out, but not each other.
+/// The same for those who agree to it: they keep [`lock`] out, but not each other. FOR SHARE as in
+/// [`super::record::keep`].
 pub fn keep(brief: &str) -> Result<Option<Row>> {
     sql::written_row(
         "SELECT b.brief, b.status, b.definition, b.created_at, b.updated_at
            FROM bunker.legal_basis AS b
           WHERE b.brief OPERATOR(pg_catalog.=) $1
-            FOR KEY SHARE",
+            FOR SHARE",
         &[Value::Text(brief)],
         read,
     )

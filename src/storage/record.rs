@@ -144,12 +144,16 @@ pub fn lock(token: &Uuid) -> Result<Option<Record>> {
 
 /// Keeps others from forgetting or changing a user until the transaction ends, while what belongs to
 /// him is added or changed; his digests, or `None` when he is no living user.
+///
+/// FOR KEY SHARE would not do, although it conflicts with FOR UPDATE: `heap_lock_tuple` (heapam.c) looks
+/// for a conflict, lets go of the page, and when it is back only minds updates. Somebody's FOR UPDATE of
+/// that moment goes unnoticed; FOR SHARE looks again.
 pub fn keep(token: &Uuid) -> Result<Option<Vec<u8>>> {
     sql::written_row(
         "SELECT r.digests
            FROM bunker.record AS r
           WHERE r.token OPERATOR(pg_catalog.=) $1 AND r.forgotten_at IS NULL
-            FOR KEY SHARE",
+            FOR SHARE",
         &[Value::Uuid(token)],
         |row| row.get(1),
     )
