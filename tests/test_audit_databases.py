@@ -199,6 +199,21 @@ def test_prepared_transactions_are_sealed_in_the_end(fresh_cluster):
         assert len(rows(connection, "bunker_audit_all")) == 26
 
 
+def test_an_event_of_a_prepared_transaction_does_not_come_late(fresh_cluster):
+    server = fresh_cluster({"max_prepared_transactions": "1"})
+    server.create_db("vault")
+    with server.connect("vault") as connection:
+        create(connection, ANN)
+        assert verify(connection).ok
+        prepare(connection, "soon", 1, 5)
+        connection.execute("COMMIT PREPARED 'soon'")
+        # Seals whose floor would pass it, if nobody had looked for it.
+        for number in range(11, 71):
+            create_many(connection, people(number, number))
+            time.sleep(0.1)
+        assert verify(connection)[:2] == (True, 66)
+
+
 def prepare(connection, name: str, first: int, last: int) -> None:
     """Creates users in a transaction that is left prepared."""
     connection.execute("BEGIN")

@@ -42,9 +42,9 @@ impl Floor {
         Ok(())
     }
 
-    /// Raises the floor to the newest sample all of whose transactions have ended, and takes another.
-    pub fn sample(&mut self, last_seal: i64) -> Result<()> {
-        let oldest_running = background::oldest_running_transaction();
+    /// Raises the floor to the newest sample all of whose transactions have ended, which are those below
+    /// `oldest_running`. Whoever calls this knows the events of these.
+    pub fn raise(&mut self, oldest_running: u64) {
         while let Some(sample) = self.samples.front()
             && sample.next_transaction <= oldest_running
             && sample.taken.elapsed() >= Self::GRACE
@@ -52,6 +52,10 @@ impl Floor {
             (self.event, self.seal) = (sample.highest_event, sample.last_seal + 1);
             self.samples.pop_front();
         }
+    }
+
+    /// Takes a sample.
+    pub fn sample(&mut self, last_seal: i64) -> Result<()> {
         // In this order: whoever has drawn a number so far has had his transaction's number before.
         let highest_event = audit::last_number()?;
         let next_transaction = background::next_transaction();

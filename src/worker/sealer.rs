@@ -208,6 +208,10 @@ impl Sealer {
     /// Writes the seals of all waiting events, month by month; the new end of the chain.
     fn write_seals(&mut self, keys: &Keys) -> Result<Anchor> {
         let mut end = self.end()?;
+        // Of the events of prepared transactions nobody tells: they are known after a scan.
+        if !self.channel.has_prepared() {
+            self.floor.raise(background::oldest_running_transaction());
+        }
         self.floor.sample(end.number)?;
         let mut months: BTreeMap<i32, Vec<Entry>> = BTreeMap::new();
         for event in self.waiting.values() {
@@ -303,6 +307,7 @@ impl Sealer {
         let unauthenticated = self.channel.has_unauthenticated();
         let were_prepared = self.end.is_some() && self.channel.has_prepared();
         self.look_for_prepared();
+        let oldest_running = background::oldest_running_transaction();
         let found = background::transaction(c"looking for unsealed audit events", || {
             as_owner(audit::owner()?, || {
                 let end = self.end()?;
@@ -322,6 +327,7 @@ impl Sealer {
                 self.remember_end(end);
                 self.scanned_in = sealed;
                 self.took_unauthenticated = unauthenticated;
+                self.floor.raise(oldest_running);
                 if self.add_found(events) && were_prepared {
                     // Nor has anybody told the listeners what those transactions announced.
                     self.channel.request(Request::Hint);
