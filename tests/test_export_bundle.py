@@ -41,6 +41,27 @@ def test_an_incremental_bundle_brings_only_what_has_changed(conn):
     assert (str(new),) in mirror.tables["record"]
 
 
+def test_no_time_is_too_late_for_a_bundle(conn, raises):
+    furnish(conn, 1)
+    accept = "SELECT bunker_accept_agreement('login', 'p1', 'news', jsonb_build_object('expiration', %s::text))"
+    with raises("22023"):
+        conn.execute(accept, ["294260-01-01T00:00:00Z"])
+    conn.execute(accept, ["294247-01-10T04:00:00Z"])
+    mirror = Mirror()
+    mirror.pull(conn)
+    assert mirror.is_like(conn)
+
+
+def test_a_transaction_exports_once(conn, raises):
+    furnish(conn, 1)
+    for _ in range(3):
+        conn.execute("BEGIN")
+        export(conn)
+        with raises("25001"):
+            export(conn)
+        conn.execute("ROLLBACK")
+
+
 def test_nothing_new_is_a_bundle_without_users(conn):
     furnish(conn, 3)
     mirror = Mirror()

@@ -120,6 +120,7 @@ def without(table: str):
 
 ODD = {
     "a number too big": put("record", 4, 2**31),
+    "a number as big as a time": put("app_data", 2, 2**40),
     "a version of 0": put("record", 4, 0),
     "a time too early": put("session", 2, -2**63),
     "a text with NUL": put("record", 5, "a\0b"),
@@ -202,6 +203,16 @@ def test_arguments_that_are_no_lines_are_refused(conn, copy, raises):
     with raises("22023"):
         copy.execute("SELECT bunker_import_bundle(NULL)")
     assert nothing_is_here(copy)
+
+
+def test_a_vault_with_another_region_is_refused(conn, copy, raises):
+    furnish(conn, 1)
+    copy.execute("SET databunker.default_region = 'DE'")
+    with raises("22023"):
+        import_bundle(copy, export(conn))
+    assert nothing_is_here(copy)
+    copy.execute("RESET databunker.default_region")
+    import_bundle(copy, export(conn))
 
 
 def test_a_later_format_is_refused(cluster, conn, copy, raises):

@@ -112,6 +112,14 @@ def test_a_reader_who_goes_away_is_no_panic():
     assert "panicked" not in said
 
 
+def test_a_full_disk_under_its_output_is_no_panic():
+    with open("/dev/full", "w") as full:
+        process = start("verify", "/no/bundle", stderr=full)
+        assert process.wait(30) == FAILED
+        process = start("completions", "bash", stdout=full)
+        assert "panicked" not in process.communicate(timeout=30)[1] and process.returncode == FAILED
+
+
 def test_the_manual_pages_are_those_of_the_commands():
     share = subprocess.run([os.environ["PG_CONFIG"], "--mandir"], capture_output=True, text=True,
                            check=True).stdout.strip()

@@ -68,6 +68,22 @@ def test_connection_strings_are_as_for_psql(server, env, target, vault):
     sync("pull", target.name, "--vault", vault.format(ca=server.root / "ca.pem"), env=env)
 
 
+@pytest.mark.parametrize("vault", ["hostaddr=127.0.0.1", "postgresql:///?hostaddr=127.0.0.1"])
+def test_an_address_alone_is_reached_by_tls_too(server, env, target, vault):
+    env = env | {"PGPASSWORD": PASSWORD}
+    sync("pull", target.name, "--vault", vault, env=env)
+    del env["PGSSLROOTCERT"]
+    assert "certificate" in sync("pull", target.name, "--vault", vault, env=env, check=FAILED).stderr
+
+
+def test_options_of_the_environment_reach_the_server(server, env, target):
+    env = env | {"PGPASSWORD": PASSWORD, "PGOPTIONS": "-c databunker.reason=ticket-4711"}
+    sync("pull", target.name, env=env)
+    with server.connect("vault") as conn:
+        assert conn.execute("SELECT reason FROM bunker_audit_all() WHERE action = 'export_bundle' "
+                            "ORDER BY id DESC LIMIT 1").fetchone() == ("ticket-4711",)
+
+
 def test_an_unknown_certificate_is_refused_whatever_the_mode(env, target):
     env = env | {"PGPASSWORD": PASSWORD}
     del env["PGSSLROOTCERT"]

@@ -10,7 +10,7 @@ from canary import word
 from consent import accept
 from harness.databunker import Key, Store, in_mysql, in_sqlite, mark
 from harness.search import files_holding
-from harness.sync import (DONE, REFUSED, SKIPPED, USAGE, await_backends_gone, kill9, master_key,
+from harness.sync import (DONE, FAILED, REFUSED, SKIPPED, USAGE, await_backends_gone, kill9, master_key,
                           start, sync, vault)
 from harness.targets import make_folder
 from harness.vault import call, create, create_text, forget, update
@@ -238,6 +238,32 @@ def test_an_export_that_is_killed_leaves_no_store_and_can_be_repeated(cluster, d
         await_backends_gone(conn)
     export(any_target)
     assert len(any_target.open().profiles()) == 30_000
+
+
+def test_two_exports_at_once_do_not_mix(cluster, db, conn, target):
+    conn.execute("SELECT count(*) FROM bunker_create_users(ARRAY(SELECT jsonb_build_object("
+                 "'login', 'u' || n) FROM generate_series(1, 20000) n))")
+    given = vault(cluster, db, "test_admin") | master_key(cluster)
+    arguments = ["export-databunker", "--target", target.address, "--root-token-file"]
+    first = start(*arguments, target.token_file, env=given | {"DATABUNKER_TARGET_KEY": target.key.hex})
+    wait_until(lambda: exported(conn) > 0, "rows to be exported", 60)
+    other = target.folder / "other-token"
+    done = sync(*arguments, other, env=given | {"DATABUNKER_TARGET_KEY": Key().hex}, check=FAILED)
+    assert "another export" in done.stderr and not other.exists()
+    first.communicate(timeout=60)
+    assert first.returncode == DONE and len(target.open().profiles()) == 20_000
+    token = target.key.hash(target.token_file.read_text().strip())
+    assert [row["xtoken"] for row in target.open().rows("xtokens")] == [token]
+
+
+def test_names_that_rust_takes_for_numbers_are_found(conn, target, export):
+    ann = create(conn, {"login": "ann"})
+    for app in ("inf", "nan", "infinity", "e5"):
+        call(conn, "bunker_set_app", "login", "ann", app, {"a": 1})
+    export(target)
+    for app in ("inf", "nan", "infinity", "e5"):
+        found = target.open().execute("SELECT token FROM userapps WHERE appname = ?", app).fetchall()
+        assert found == [(str(ann),)], app
 
 
 def exported(conn) -> int:

@@ -217,6 +217,26 @@ def test_what_goes_missing_of_a_row_is_told(store, bring):
     assert "bunker_start_expiration" in done.stderr and "legal bases" in done.stderr
 
 
+def test_what_is_preserved_of_the_forgotten_makes_no_user(conn, any_store, bring):
+    any_store.user({"login": "ann", "email": "ann@x.org"})
+    any_store.user({"email": "gone@x.org", "custom": "C-1"}, emailidx=None, customidx=None)
+    assert bring(any_store).tables["users"] == counts(2, 1, 0, 1, 0, 0)
+    assert find(conn, "email", "gone@x.org") is None
+
+
+def test_a_fact_about_a_session_is_not_told_of_a_user(conn, store, bring):
+    ann, session = store.user({"login": "ann"}), str(uuid.uuid4())
+    for title, mode, record in [("delete session", "session", session), ("get session", "session", ann),
+                                ("get user record by token", "token", ann)]:
+        store.event(title, record, mode=mode, when=0)
+    for outcome in ("created", "present"):
+        assert bring(store).tables["audit"][outcome] == 3
+    told = conn.execute("SELECT message, token FROM bunker_audit_all() WHERE message LIKE '%session%'"
+                        " AND action = 'import_rows' ORDER BY message").fetchall()
+    assert [(("delete" in message), token and str(token)) for message, token in told] == [
+        (True, None), (False, ann)]
+
+
 def test_a_user_who_was_forgotten_here_does_not_come_back(conn, store, bring):
     ann = store.user({"login": "ann"})
     bring(store)

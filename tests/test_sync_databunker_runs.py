@@ -1,13 +1,18 @@
 """`bunker-sync import-databunker`: again, cut off, by two at once, and what it refuses."""
 
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
 import pytest
 from canary import word
 from harness.databunker import Key, Store
+from harness.paths import server_user
 from harness.sync import DONE, FAILED, REFUSED, SKIPPED, USAGE, kill9, start, vault
 from harness.wait import wait_until
 from stores import any_store, bring, counts, mysql_store, postgres_store, store  # noqa: F401
@@ -62,6 +67,34 @@ def test_a_wrong_key_is_refused_before_anything_is_written(conn, any_store, brin
     bring(any_store, key=Key(), check=REFUSED)
     assert conn.execute("SELECT count(*) FROM bunker.legal_basis").fetchone() == (0,)
     bring(any_store, env={"DATABUNKER_SOURCE_KEY": "00" * 23}, check=REFUSED)
+
+
+def test_a_wrong_key_is_refused_also_behind_many_who_were_forgotten(conn, any_store, bring):
+    for _ in range(101):
+        any_store.forgotten()
+    any_store.user({"login": "ann"})
+    any_store.legal_basis("newsletter")
+    bring(any_store, key=Key(), check=REFUSED)
+    assert conn.execute("SELECT count(*) FROM bunker.legal_basis").fetchone() == (0,)
+    assert bring(any_store).tables["users"] == counts(102, 1, 0, 101, 0, 0)
+
+
+def test_what_a_killed_server_has_left_half_done_is_undone(store, bring):
+    store.user({"login": "ann"})
+    path = store.address.removeprefix("sqlite:")
+    kill_in_transaction(path)
+    assert os.path.getsize(f"{path}-journal") > 0
+    assert bring(store).tables["users"]["created"] == 1
+
+
+def kill_in_transaction(path: str) -> None:
+    """Has a program write into a SQLite file and be killed before it commits."""
+    script = ("import os, sqlite3, sys; conn = sqlite3.connect(sys.argv[1], isolation_level=None); "
+              "conn.executescript('PRAGMA cache_size = 5; BEGIN; CREATE TABLE junk (x)'); "
+              "conn.executemany('INSERT INTO junk VALUES (?)', [('x' * 3000,)] * 2000); "
+              "os.kill(os.getpid(), 9)")
+    assert subprocess.run([sys.executable, "-c", script, path]).returncode == -9
+    shutil.chown(f"{path}-journal", server_user())
 
 
 def test_a_few_damaged_records_do_not_make_the_key_wrong(store, bring):

@@ -83,6 +83,19 @@ def test_the_servers_mode_makes_no_difference(server, conn, target, env, mode):
         server.execute(f"SET GLOBAL sql_mode = '{old}'")
 
 
+def test_limits_of_the_server_leave_no_row_out(server, conn, target, env):
+    create_many(conn, people(1, 30))
+    server.execute("SET GLOBAL sql_select_limit = 5, GLOBAL sql_safe_updates = 1, GLOBAL max_join_size = 10")
+    try:
+        pull(target, env)
+        done = sync("verify", target.name, env=env)
+    finally:
+        server.execute("SET GLOBAL sql_select_limit = DEFAULT, GLOBAL sql_safe_updates = DEFAULT, "
+                       "GLOBAL max_join_size = DEFAULT")
+    rows = sum(map(len, target.rows().values())) - 1
+    assert f": {rows} rows checked, nothing found" in done.stdout
+
+
 def test_profiles_of_megabytes_arrive(conn, target, env):
     conn.execute("SET databunker.max_profile_size = '20MB'")
     text = "\"\\\n👋é" * 400_000

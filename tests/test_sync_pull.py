@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from harness import sync as tool
 from harness.cuts import cut_off
 from harness.mirror import export
-from harness.sync import REFUSED, sync
+from harness.paths import as_server_user, program
+from harness.sync import FAILED, REFUSED, sync
 from harness.targets import SqliteFile, furnish, is_like, is_old_or_new, make_folder
 from harness.vault import call, create, create_many, forget, people, update
 from harness.writers import at_work, some_changes
@@ -263,6 +265,25 @@ def test_a_vault_that_dies_leaves_the_target_as_it_was(fresh_cluster):
     pull(target, env)
     with server.connect(name) as conn:
         assert is_like(target, conn)
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:odd.db", "file:odd.db?mode=memory"])
+def test_a_name_that_sqlite_would_read_otherwise_is_a_file(conn, target_folder, env, name):
+    furnish(conn, 1)
+    subprocess.run([program("bunker-sync"), "pull", name], cwd=target_folder, check=True,
+                   capture_output=True, env=env, **as_server_user())
+    target = SqliteFile(target_folder / "plain.db")
+    (target_folder / name).rename(target.path)
+    assert is_like(target, conn)
+
+
+def test_watching_ends_when_nobody_reads_what_it_says(conn, target, env):
+    furnish(conn, 1)
+    process = tool.start("pull", target.name, "--watch", "1", env=env)
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(30) == FAILED
+    assert "pipe" in process.communicate()[1]
 
 
 def test_watching_goes_on_until_it_is_ended(conn, target, env):

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from harness import sync as tool
-from harness.copies import HARD
+from harness.copies import HARD, same
 from harness.mirror import TABLES, export
 from harness.sync import NOT_FOUND, REFUSED, USAGE, sync
 from harness.targets import SqliteFile, furnish, is_like
@@ -339,3 +339,13 @@ def test_a_wrong_key_is_refused(chain, target, key):
         assert "master key" in sync(*arguments, env=wrong, check=REFUSED).stderr
     unreadable = {"DATABUNKER_MASTER_KEY": "canary"}
     sync("verify", target.name, env=unreadable, check=REFUSED)
+
+
+def test_settings_of_the_role_do_not_keep_a_bundle_out(conn, copy, target_folder, sync_env):
+    furnish(conn, 2)
+    path = target_folder / "bundle"
+    path.write_text("".join(f"{line}\n" for line in export(conn)))
+    settings = "-c default_transaction_isolation=serializable -c statement_timeout=1min"
+    env = sync_env | {"PGDATABASE": copy.info.dbname, "PGOPTIONS": settings}
+    sync("apply", path, "vault", env=env)
+    assert same(conn, copy)

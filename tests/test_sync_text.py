@@ -113,6 +113,29 @@ def test_quoting_modes_of_the_server_do_not_matter(conn, mysql, mysql_target, mo
     assert is_like(mysql_target, conn)
 
 
+@pytest.mark.parametrize("settings", ["sql_safe_updates = 1", "max_join_size = 1"])
+def test_bounds_against_typing_errors_do_not_matter(conn, mysql_target, settings):
+    tokens = furnish(conn)
+    option = f"--init-command=SET SESSION {settings}"
+    assert mysql_target.apply(text(conn, mysql_target), option).returncode == 0
+    forget(conn, "token", tokens[0])
+    assert mysql_target.apply(text(conn, mysql_target, cursor(mysql_target)), option).returncode == 0
+    assert is_like(mysql_target, conn)
+
+
+def test_a_refusal_counts_where_constraints_are_not_checked(conn, copy, mysql_target):
+    """MariaDB can be told so; MySQL takes the setting for a comment."""
+    create(conn, {"login": "one"})
+    create(copy, {"login": "two"})
+    old = text(conn, mysql_target)
+    pull(conn, mysql_target, whole=True)
+    before = mysql_target.rows()
+    unchecked = "--init-command=SET /*M! check_constraint_checks = 0, */ autocommit = 0"
+    for bad in (old, text(copy, mysql_target)):
+        mysql_target.apply(bad, unchecked)
+        assert mysql_target.rows() == before
+
+
 def test_both_targets_and_json_lines_hold_the_same(conn, sqlite_target, mysql_target):
     furnish(conn)
     for target in (sqlite_target, mysql_target):

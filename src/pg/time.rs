@@ -9,8 +9,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::datetime;
 
-/// What a `timestamptz` can be, infinity left out: from the one to below the other, see timestamp.h.
-const RANGE: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+/// What a time can be: from the first `timestamptz` (timestamp.h) to below the last that bundles can
+/// tell, which count from 1970, in the year 294247.
+const RANGE: std::ops::Range<i64> = -211_813_488_000_000_000..i64::MAX - SINCE_1970;
 
 /// The start of the current transaction, which is what `now()` gives.
 pub fn transaction_start() -> i64 {

@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 import time
 import uuid
+from contextlib import suppress
 
 import pymysql
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -138,8 +139,10 @@ class Store:
         data = self.key.seal(record_key, text)
         row = {"token": token, "key": base64.b64encode(record_key).decode(), "data": data,
                "md5": mark(data)}
-        if isinstance(profile, dict) and "email" in profile:
-            row["emailidx"] = self.key.hash(str(profile["email"]).lower().strip())
+        with suppress(ValueError):
+            known = json.loads(text)
+            for field in {"login", "email", "phone", "custom"} & known.keys():
+                row[f"{field}idx"] = self.key.hash(str(known[field]).lower().strip())
         self.insert("users", **row | columns)
         return token
 

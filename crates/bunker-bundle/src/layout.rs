@@ -104,6 +104,6 @@ fn column(flavor: Flavor, table: &Table, column: &Column) -> String {
 fn options(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::Sqlite => "",
-        Flavor::Mysql => " ENGINE=InnoDB",
+        Flavor::Mysql => " ENGINE=InnoDB ROW_FORMAT=DYNAMIC",
     }
 }

@@ -16,7 +16,7 @@ use crate::value::Value;
 use crate::writer::MAX_ROWS;
 
 /// The longest line that has no rows, in bytes.
-const MAX_WITHOUT_ROWS: usize = 1 << 20;
+pub(crate) const MAX_WITHOUT_ROWS: usize = 1 << 20;
 
 /// What a line says.
 pub(crate) enum Line {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::error::BundleError;
 use crate::header::Header;
 use crate::jsonl::split_last_line;
-use crate::line::{self, Line};
+use crate::line::{self, Line, MAX_WITHOUT_ROWS};
 use crate::schema::Table;
 use crate::summary::Signed;
 use crate::value::Value;
@@ -62,6 +62,9 @@ impl Reader {
             return Err(BundleError::Malformed);
         }
         if let Some((text, signature)) = split_last_line(line) {
+            if line.len() > MAX_WITHOUT_ROWS {
+                return Err(BundleError::Malformed);
+            }
             return self.end(Signed::parse(text, signature)?).map(Item::End);
         }
         add_line(&mut self.digest, line);

@@ -140,7 +140,10 @@ fn admit(state: Option<&Signed>, header: &Header) -> Result<()> {
         return Err(Error::Refused("the bundle is applied already"));
     }
     if held.number > header.number {
-        return Err(Error::Refused("the bundle is out of order: the target holds a later one"));
+        return Err(Error::Refused(
+            "the bundle is out of order: the target holds a later one; if the vault was restored from \
+             a backup, begin a new target",
+        ));
     }
     if !header.is_whole() && header.previous != Some(held.id) {
         return Err(Error::Refused(

@@ -1,5 +1,6 @@
 //! Why a command fails, and its exit status.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use bunker_bundle::BundleError;
@@ -66,17 +67,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it may go better the next time: a server was not there, or somebody else at work.
+    /// Whether it may go better the next time: a server was not there, or somebody else at work. Whoever
+    /// has gone away from standard output does not come back.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::Vault(_)
-                | Self::Sqlite(_)
-                | Self::Mysql(_)
-                | Self::File(..)
-                | Self::Io(_)
-                | Self::Busy(_)
-        )
+            Self::Vault(_) | Self::Sqlite(_) | Self::Mysql(_) | Self::File(..) | Self::Busy(_)
+        ) || matches!(self, Self::Io(error) if error.kind() != ErrorKind::BrokenPipe)
     }
 
     /// Whether a row is there already, or lacks something.

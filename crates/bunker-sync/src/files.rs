@@ -74,7 +74,8 @@ pub struct PrivateLines(BufWriter<File>);
 impl PrivateLines {
     /// Makes it; it must not be there yet.
     pub fn create(path: &Path) -> Result<Self> {
-        Ok(Self(BufWriter::new(create_private(path)?)))
+        let file = create_private(path).map_err(|error| named(path, error))?;
+        Ok(Self(BufWriter::new(file)))
     }
 
     /// Adds a line.
@@ -88,6 +89,7 @@ impl PrivateLines {
     }
 }
 
-fn named(path: &Path, error: io::Error) -> Error {
+/// An error over a file that was named on the command line.
+pub fn named(path: &Path, error: io::Error) -> Error {
     Error::File(path.display().to_string(), error)
 }

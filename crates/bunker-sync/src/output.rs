@@ -15,7 +15,13 @@ pub fn line(text: &str) -> Result<()> {
 
 /// A line on standard error, after the program's name. What servers and targets say may be in it.
 pub fn complain(text: &str) {
-    eprintln!("bunker-sync: {}", shown(text));
+    error_line(&format!("bunker-sync: {text}"));
+}
+
+/// A line on standard error, as it may be shown. If nobody takes it any more, it is lost: no reason to
+/// stop what is being done.
+pub fn error_line(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", shown(text));
 }
 
 /// A text of somebody else as it may be shown on a terminal: without control characters, which could

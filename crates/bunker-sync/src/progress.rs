@@ -49,7 +49,7 @@ impl Progress {
 
     /// A line above the bar, on standard error.
     pub fn say(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{}", output::shown(line)));
+        self.0.suspend(|| output::error_line(line));
     }
 }
 

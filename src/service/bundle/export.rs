@@ -89,8 +89,10 @@ fn begin(
         None => Ok((Content::whole(now)?, rows::estimated_rows()?)),
         Some(since) => since_then(since, now),
     })?;
-    // After all queries have begun: it gives the transaction a number, and with it SPI another snapshot.
+    // After all queries have begun: a number of the transaction's gives SPI another snapshot. The sequence
+    // takes one now and then; that a second export is refused should not hang on that.
     let number = rows::next_number()?;
+    transaction::take_number();
     let made_at = rows::unix_time(now)?;
     let header = Header {
         format: FORMAT,

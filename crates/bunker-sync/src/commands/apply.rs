@@ -1,7 +1,7 @@
 //! Applying a bundle from a file.
 
 use clap::builder::NonEmptyStringValueParser;
-use postgres::Transaction;
+use postgres::{IsolationLevel, Transaction};
 
 use crate::applier::{Applier, UNCHECKED};
 use crate::error::{Error, Result};
@@ -76,7 +76,8 @@ fn to_vault(args: &Args, lines: &mut Lines) -> Result<()> {
     let mut vault = args.vault.connect()?;
     let schema = vault::schema(&mut vault)?;
     let import = format!("SELECT {schema}.bunker_import_bundle($1::pg_catalog.text[])");
-    let mut transaction = vault.transaction()?;
+    let mut transaction =
+        vault.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start()?;
     let mut told = None;
     loop {
         let slice = slice(lines)?;

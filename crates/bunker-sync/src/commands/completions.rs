@@ -1,6 +1,6 @@
 //! Completions for shells.
 
-use std::io;
+use std::io::{self, Write};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -17,6 +17,8 @@ pub struct Args {
 
 /// Writes them to standard output.
 pub fn run(args: &Args) -> Result<()> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "bunker-sync", &mut io::stdout());
-    Ok(())
+    // It panics where it cannot write.
+    let mut completions = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "bunker-sync", &mut completions);
+    Ok(io::stdout().write_all(&completions)?)
 }

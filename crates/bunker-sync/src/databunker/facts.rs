@@ -87,6 +87,17 @@ pub fn message(event: &Row<'_>, briefs: &Briefs) -> String {
     message
 }
 
+/// Whether what an event calls its record is the user's token. While something else is looked for it is the
+/// uuid of that, which the server replaces when it has found whose it is; not so when it deletes a session.
+pub fn is_about_its_record(event: &Row<'_>) -> bool {
+    match event.text("mode") {
+        Some("session" | "record" | "request" | "exptoken") => {
+            event.text("status") == Some("ok") && event.text("title") != Some("delete session")
+        }
+        _ => true,
+    }
+}
+
 fn told(title: &str, briefs: &BTreeSet<String>) -> Option<String> {
     if TITLES.contains(&title) {
         return Some(title.to_owned());

@@ -163,7 +163,24 @@ fn user(row: &Row<'_>, context: &Context) -> Result<Value, Left> {
         (None, None) => return Err(Ended("was forgotten")),
         _ => return Err(NOT_OPENED),
     };
-    Ok(object("user", [("token", token(row)?), ("profile", document(&profile)?)]))
+    let profile = document(&profile)?;
+    if is_found_by_nothing(row, &profile) {
+        return Err(Ended("was forgotten"));
+    }
+    Ok(object("user", [("token", token(row)?), ("profile", profile)]))
+}
+
+/// Whether a profile holds what its user would be found by, and the store finds him by none of it: it is
+/// what is preserved of somebody who was forgotten.
+fn is_found_by_nothing(row: &Row<'_>, profile: &Value) -> bool {
+    const FOUND_BY: [(&str, &str); 4] = [
+        ("login", "loginidx"),
+        ("email", "emailidx"),
+        ("phone", "phoneidx"),
+        ("custom", "customidx"),
+    ];
+    FOUND_BY.iter().all(|(_, index)| row.text(index).is_none())
+        && FOUND_BY.iter().any(|(name, _)| profile.get(name).is_some_and(|value| !value.is_null()))
 }
 
 /// A user's token, which he keeps.
@@ -327,13 +344,15 @@ fn fact(row: &Row<'_>, context: &Context) -> Value {
     // Of an event about nobody that was found, this is what was looked for.
     let record = row.text("record").and_then(|record| context.key.open_fixed(record));
     let user = record.and_then(|record| Uuid::try_parse(&record).ok());
+    let user = user.filter(|_| facts::is_about_its_record(row));
     let message = facts::message(row, &context.briefs);
     object(
         "audit",
         [
             ("token", json!(user)),
             ("message", json!(message)),
-            ("at", json!(row.time("when"))),
+            // Without a time it would be another fact each time.
+            ("at", json!(row.time("when").unwrap_or_default())),
             ("app", json!(row.text("app").filter(|app| names::is_app(app)))),
             ("source", json!("databunker")),
         ],

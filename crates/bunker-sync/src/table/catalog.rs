@@ -14,6 +14,8 @@ pub struct Column {
     pub kind: String,
     /// Whether it never is NULL.
     pub is_required: bool,
+    /// Whether new rows have something in it by themselves.
+    pub has_default: bool,
 }
 
 /// The table.
@@ -30,13 +32,15 @@ pub struct Table {
 
 const FIND: &str = "
     SELECT class.oid, pg_catalog.format('%I.%I', namespace.nspname, class.relname),
-           class.relkind IN ('r', 'p')
+           class.relkind IN ('r', 'p'),
+           class.relkind = 'r' AND EXISTS (
+               SELECT FROM pg_catalog.pg_inherits WHERE inhparent = class.oid)
       FROM pg_catalog.pg_class AS class
       JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
      WHERE class.oid = pg_catalog.to_regclass($1::text)";
 
 const COLUMNS: &str = "
-    SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod), attnotnull
+    SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod), attnotnull, atthasdef
       FROM pg_catalog.pg_attribute
      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
      ORDER BY attnum";
@@ -64,6 +68,11 @@ impl Table {
         if !row.get::<_, bool>(2) {
             return Err(Error::Usage("that is no table: tokens can only be left in one"));
         }
+        if row.get::<_, bool>(3) {
+            return Err(Error::Usage(
+                "other tables inherit from it, and its key does not name their rows",
+            ));
+        }
         let mut table =
             Self { oid: row.get(0), name: row.get(1), columns: Vec::new(), key: key.to_vec() };
         table.read_columns(client)?;
@@ -80,6 +89,7 @@ impl Table {
             name: row.get(0),
             kind: row.get(1),
             is_required: row.get(2),
+            has_default: row.get(3),
         };
         self.columns = client.query(COLUMNS, &[&self.oid])?.iter().map(column).collect();
         Ok(())
@@ -134,7 +144,7 @@ pub fn is_token_column(column: &Column) -> bool {
             let length = rest.trim_matches(['(', ')']);
             length.is_empty() || length.parse().is_ok_and(|length: u32| length >= TOKEN_LEN)
         });
-    (is_text || column.kind == "uuid") && !column.is_required
+    (is_text || column.kind == "uuid") && !column.is_required && !column.has_default
 }
 
 /// Length of a uuid's text.

@@ -1,6 +1,6 @@
 //! All batches of a table.
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -48,9 +48,7 @@ impl Import<'_> {
         let left = batch::count(client, &self.plan)?;
         let progress = Progress::start("rows", left);
         let mut transaction = client.transaction()?;
-        let bring =
-            |page, after: &[String]| batch::rehearse(&mut transaction, &self.plan, page, after);
-        let users = self.pages(false, report, &progress, bring)?;
+        let users = self.pages(&mut transaction, false, report, &progress, batch::rehearse)?;
         transaction.rollback()?;
         Ok(Outcome { users, left: left.saturating_sub(users) })
     }
@@ -62,8 +60,7 @@ impl Import<'_> {
         report: &mut Report,
         progress: &Progress,
     ) -> Result<u64> {
-        let bring = |page, after: &[String]| batch::bring(client, &self.plan, page, after);
-        match self.pages(waits, report, progress, bring) {
+        match self.pages(client, waits, report, progress, batch::bring) {
             // Somebody holds on to his rows. What is done is done.
             Err(Error::Vault(error)) if waits && is_lock_timeout(&error) => Ok(0),
             done => done,
@@ -71,18 +68,33 @@ impl Import<'_> {
     }
 
     /// Goes through the table in the order of its key; how many users there are now.
-    fn pages(
+    ///
+    /// A statement that fails over the data of a row takes the whole batch with it, and does not say
+    /// which row. So the batches become smaller, down to that row, and then larger again.
+    fn pages<C: GenericClient>(
         &self,
+        client: &mut C,
         waits: bool,
         report: &mut Report,
         progress: &Progress,
-        mut bring: impl FnMut(Page, &[String]) -> Result<Batch>,
+        bring: impl Fn(&mut C, &Plan, Page, &[String]) -> Result<Batch>,
     ) -> Result<u64> {
         let mut users = 0;
         let mut after = Vec::new();
+        let mut size = self.size;
         loop {
-            let page = Page { size: self.size, is_next: !after.is_empty(), waits };
-            let batch = bring(page, &after)?;
+            let page = Page { size, is_next: !after.is_empty(), waits };
+            let batch = match bring(client, &self.plan, page, &after) {
+                Err(Error::OfData(..)) if size > 1 => {
+                    size /= 2;
+                    continue;
+                }
+                Err(Error::OfData(message, sqlstate)) => {
+                    batch::unusable(client, &self.plan, page, &after, (message, sqlstate))?
+                }
+                batch => batch?,
+            };
+            size = size.saturating_mul(2).min(self.size);
             users += batch.users;
             progress.add(batch.rows);
             for failure in batch.failures {

@@ -51,10 +51,17 @@ impl Plan<'_> {
         let texts: Vec<_> = keys.iter().map(|key| format!("{key}::text")).collect();
         let (keys, texts) = (keys.join(", "), texts.join(", "));
         let stored = if self.is_dry {
-            "SELECT 1 FROM numbered, brought WHERE brought.tokens[n] IS NOT NULL".to_owned()
+            "SELECT true AS kept FROM numbered, brought WHERE brought.tokens[n] IS NOT NULL"
+                .to_owned()
         } else {
             self.store()?
         };
+        let read: Vec<_> = self.mapping.columns().into_iter().chain(self.created_at).collect();
+        let content = format!(
+            ", COALESCE({profile}, '{{}}') AS profile, {created} AS created",
+            profile = object(self.mapping),
+            created = self.created(),
+        );
         Ok(format!(
             "WITH page AS MATERIALIZED ({page}),
              numbered AS MATERIALIZED (
@@ -68,19 +75,34 @@ impl Plan<'_> {
                                    || created
                               FROM numbered ORDER BY n)) AS b),
              stored AS ({stored})
-             SELECT count(*), count(tokens[n]), (SELECT count(*) FROM stored),
+             SELECT count(*), count(tokens[n]), (SELECT count(*) FROM stored WHERE kept),
                     (SELECT ARRAY[{texts}] FROM numbered ORDER BY n DESC LIMIT 1),
                     pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                         'key', ARRAY[{texts}], 'sqlstate', sqlstates[n], 'message', messages[n])
                         ORDER BY n) FILTER (WHERE tokens[n] IS NULL)
                FROM numbered, brought",
-            page = self.page(page)?,
+            page = self.page(page, &content, &read)?,
             vault = self.vault_schema,
         ))
     }
 
-    fn page(&self, page: Page) -> Result<String> {
+    /// Finds the key of the first row of a page, in the texts of its columns. Nothing else of the row is
+    /// looked at.
+    pub fn first_key(&self, page: Page) -> Result<String> {
+        let keys = self.numbered_keys("k");
+        let texts: Vec<_> = keys.iter().map(|key| format!("{key}::text")).collect();
+        let page = self.page(Page { size: 1, ..page }, "", &[])?;
+        Ok(format!("SELECT ARRAY[{}] FROM ({page}) AS page", texts.join(", ")))
+    }
+
+    /// The rows of a page: their keys, and `content` made of columns that are read. It is made of these
+    /// rows only: over another row it might fail.
+    fn page(&self, page: Page, content: &str, read: &[&str]) -> Result<String> {
         let columns = self.key_columns().join(", ");
+        let mut read: Vec<_> = read.iter().map(|name| qualified(name)).collect();
+        read.extend(self.key_columns());
+        read.sort_unstable();
+        read.dedup();
         let keys: Vec<_> = (self.key_columns().iter().zip(self.numbered_keys("k")))
             .map(|(column, key)| format!("{column} AS {key}"))
             .collect();
@@ -91,11 +113,11 @@ impl Plan<'_> {
             (false, false) => "FOR UPDATE OF t SKIP LOCKED",
         };
         Ok(format!(
-            "SELECT {keys}, COALESCE({profile}, '{{}}') AS profile, {created} AS created
-               FROM {table} AS t WHERE {left}{after} ORDER BY {columns} LIMIT {size} {lock}",
+            "SELECT {keys}{content}
+               FROM (SELECT {read} FROM {table} AS t
+                      WHERE {left}{after} ORDER BY {columns} LIMIT {size} {lock}) AS t",
             keys = keys.join(", "),
-            profile = object(self.mapping),
-            created = self.created(),
+            read = read.join(", "),
             table = self.table.name,
             left = self.is_left(),
             size = page.size,
@@ -110,16 +132,18 @@ impl Plan<'_> {
         Ok(format!(" AND ({columns}) > ({})", parameters.join(", ")))
     }
 
+    /// Writes the tokens; a trigger of the table may see to it that one does not stay.
     fn store(&self) -> Result<String> {
         let Some(token) = self.token else {
-            return Ok("SELECT 1 WHERE false".to_owned());
+            return Ok("SELECT true AS kept WHERE false".to_owned());
         };
         let same: Vec<_> = (self.key_columns().iter().zip(self.numbered_keys("numbered.k")))
             .map(|(column, key)| format!("{column} = {key}"))
             .collect();
         Ok(format!(
             "UPDATE {table} AS t SET {token} = brought.tokens[numbered.n]::{kind} FROM numbered, brought
-              WHERE {same} AND brought.tokens[numbered.n] IS NOT NULL RETURNING 1",
+              WHERE {same} AND brought.tokens[numbered.n] IS NOT NULL
+          RETURNING t.{token}::text = brought.tokens[numbered.n]::text AS kept",
             table = self.table.name,
             kind = self.table.column(token)?.kind,
             token = identifier(token),

@@ -1,6 +1,6 @@
 //! The name of a target.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::percent;
@@ -59,6 +59,10 @@ impl Address {
             Some(_) => Err(Error::Usage("a target is a SQLite file or mysql://…")),
             None => match name.strip_prefix("sqlite:").unwrap_or(name) {
                 "" => Err(Error::Usage("the target has no name")),
+                // SQLite takes these for something else than a file of that name.
+                path if path.starts_with("file:") || path.starts_with(':') => {
+                    Ok(Self::Sqlite(Path::new(".").join(path)))
+                }
                 path => Ok(Self::Sqlite(path.into())),
             },
         }
@@ -148,7 +152,13 @@ mod tests {
 
     #[test]
     fn paths_are_sqlite_files() {
-        for (name, path) in [("sqlite:a b.db", "a b.db"), ("/x/y", "/x/y"), ("C:db", "C:db")] {
+        for (name, path) in [
+            ("sqlite:a b.db", "a b.db"),
+            ("/x/y", "/x/y"),
+            ("C:db", "C:db"),
+            (":memory:", "./:memory:"),
+            ("file:x", "./file:x"),
+        ] {
             assert_eq!(Address::parse(name).ok(), Some(Address::Sqlite(path.into())));
         }
     }

@@ -24,11 +24,13 @@ pub struct Mysql {
 /// Statements that are kept prepared: some for each table and what is done with it.
 const CACHED: usize = 128;
 
-/// What every session begins with. Values that do not fit are refused, whatever the server's own mode.
+/// What every session begins with, whatever the server's own settings: values that do not fit are
+/// refused, and an answer has all rows.
 const SESSION: &[&str] = &[
     "SET NAMES utf8mb4",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, \
-     wait_timeout = 28800, group_concat_max_len = 1048576",
+     wait_timeout = 28800, group_concat_max_len = 1048576, sql_safe_updates = 0, \
+     sql_select_limit = 18446744073709551615, sql_big_selects = 1",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 ];
 

@@ -38,7 +38,9 @@ impl Sqlite {
     /// Opens a file to write, or makes it, for its owner only.
     pub fn create(path: &Path) -> Result<Self> {
         match files::create_private(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(files::named(path, error));
+            }
             _ => {}
         }
         let target = Self::connect(path)?;

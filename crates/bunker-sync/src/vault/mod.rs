@@ -43,9 +43,15 @@ impl VaultArgs {
 
     /// Connects to it.
     pub fn connect(&self) -> Result<Client> {
-        connect(self.conninfo.as_deref().unwrap_or_default(), self.vault_ca.as_deref(), None)
+        let conninfo = self.conninfo.as_deref().unwrap_or_default();
+        let mut client = connect(conninfo, self.vault_ca.as_deref(), None)?;
+        client.batch_execute(PATIENCE)?;
+        Ok(client)
     }
 }
+
+/// What a role is allowed for its other work is too short for a whole vault.
+const PATIENCE: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 /// Connects to a database, as libpq would. A file with certificates and a password that are given go
 /// before those of the environment.
@@ -88,8 +94,18 @@ fn config(conninfo: &Conninfo) -> Result<Config> {
         ));
     }
     config.application_name("bunker-sync");
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        config.host(variable("PGHOST").as_deref().unwrap_or(SOCKET_FOLDER));
+    if config.get_hosts().is_empty() {
+        let addresses: Vec<_> = config.get_hostaddrs().iter().map(ToString::to_string).collect();
+        // A certificate is for a name or an address: without one there would be no TLS.
+        for address in &addresses {
+            config.host(address);
+        }
+        if addresses.is_empty() {
+            config.host(variable("PGHOST").as_deref().unwrap_or(SOCKET_FOLDER));
+        }
+    }
+    if let (None, Some(options)) = (config.get_options(), variable("PGOPTIONS")) {
+        config.options(&options);
     }
     if let (true, Some(port)) = (config.get_ports().is_empty(), variable("PGPORT")) {
         config.port(port.parse().map_err(|_| Error::Usage("PGPORT is not a number"))?);

@@ -2,7 +2,7 @@
 
 use std::vec::IntoIter;
 
-use bunker_bundle::Value;
+use bunker_bundle::{Column, Kind, Table, Value};
 use pgrx::Uuid;
 
 use super::malformed;
@@ -12,14 +12,15 @@ use crate::storage::bundle::{BundleRow, from_uuid};
 
 /// Refuses what no column of the vault's tables takes. That values are of their columns' kinds, and not
 /// missing where they must not be, the reader has checked.
-pub fn check(rows: &[BundleRow]) -> Result<()> {
-    let fits = |value: &Value<'_>| match value {
+pub fn check(table: &Table, rows: &[BundleRow]) -> Result<()> {
+    let fits = |(value, column): (&Value<'_>, &Column)| match value {
         Value::Text(text) => !text.contains('\0'),
-        // Numbers have 32 bits, times 64.
-        Value::Int(number) => i32::try_from(*number).is_ok() || is_time(*number),
+        Value::Int(time) if column.kind == Kind::Time => is_time(*time),
+        Value::Int(number) => i32::try_from(*number).is_ok(),
         Value::Null | Value::Bytes(_) | Value::Uuid(_) => true,
     };
-    if rows.iter().flatten().all(fits) { Ok(()) } else { Err(malformed()) }
+    let all_fit = |row: &BundleRow| row.iter().zip(table.columns).all(fits);
+    if rows.iter().all(all_fit) { Ok(()) } else { Err(malformed()) }
 }
 
 fn is_time(unix: i64) -> bool {

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::audit;
 use crate::error::{Error, Result};
+use crate::guc;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::{memory, scan, session as backend, time, transaction};
 use crate::storage::bundle::BundleRow;
@@ -136,6 +137,12 @@ impl Begun {
     fn new(header: &Header) -> Result<Self> {
         // From now on each statement sees what is committed when it begins.
         transaction::take_number();
+        if guc::default_region()?.to_string() != header.region {
+            return Err(Error::BadArgument(
+                "the bundle's vault has another databunker.default_region",
+                "Set the same here: phone numbers without a country code are found by it.",
+            ));
+        }
         let vault = Vault::open(header)?;
         let is_empty = tables::lock_users()?;
         Ok(Self {
@@ -171,7 +178,7 @@ impl Begun {
     }
 
     fn rows(&mut self, table: &'static Table, rows: Vec<BundleRow>) -> Result<()> {
-        fields::check(&rows)?;
+        fields::check(table, &rows)?;
         if table.name == "keyring" {
             self.tally.rows += self.vault.take_keyring(rows)?;
             return Ok(());

@@ -38,7 +38,7 @@ pub struct Query<'a> {
     pub columns: &'static [&'static str],
     /// Whether rows belong to users, by a column `token`: whose key is read with them.
     pub of_users: bool,
-    /// At most so many rows.
+    /// At most so many rows, with something in their first column.
     pub limit: Option<u32>,
 }
 
@@ -55,7 +55,11 @@ impl Query<'_> {
                     .push(format!("(SELECT {value} FROM users u WHERE u.token = t.token LIMIT 1)"));
             }
         }
-        let limit = self.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        let limit = self
+            .limit
+            .zip(self.columns.first())
+            .map(|(limit, first)| format!(" WHERE t.{} <> '' LIMIT {limit}", name(first)));
+        let limit = limit.unwrap_or_default();
         format!("SELECT {} FROM {} t{limit}", values.join(", "), name(self.table))
     }
 }
@@ -103,7 +107,7 @@ mod tests {
             "SELECT t.\"token\"::text, t.\"when\"::text, \
              (SELECT u.\"key\"::text FROM users u WHERE u.token = t.token LIMIT 1), \
              (SELECT '1'::text FROM users u WHERE u.token = t.token LIMIT 1) \
-             FROM \"app_x\" t LIMIT 7"
+             FROM \"app_x\" t WHERE t.\"token\" <> '' LIMIT 7"
         );
         let query = Query { of_users: false, limit: None, ..query };
         assert_eq!(query.sql('`', ""), "SELECT t.`token`, t.`when` FROM `app_x` t");

@@ -12,11 +12,11 @@ use crate::error::Result;
 pub struct Sqlite(Connection);
 
 impl Sqlite {
-    /// Opens it to read.
+    /// Opens it to read. Also who reads may have to write: to undo what a killed server has left half-done.
     pub fn open(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.execute_batch("BEGIN")?;
+        connection.execute_batch("PRAGMA query_only = ON; BEGIN")?;
         Ok(Self(connection))
     }
 }

@@ -1,7 +1,8 @@
 //! A store in a new SQLite file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bunker_bundle::layout::Flavor;
@@ -19,6 +20,8 @@ pub struct Sqlite {
     connection: Option<Connection>,
     path: PathBuf,
     partial: PathBuf,
+    /// The file of that other name, locked for as long as it is written.
+    _lock: File,
     is_indexed: bool,
 }
 
@@ -37,18 +40,14 @@ impl Sqlite {
             return Err(EXISTS);
         }
         let partial = path.with_extension("db.partial");
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        files::create_private(&partial)?;
+        let lock = begin(&partial)?;
         let connection = Connection::open(&partial)?;
         connection.execute_batch(FAST)?;
         for table in TABLES {
             connection.execute_batch(&table.definition(Flavor::Sqlite))?;
         }
         let path = path.to_owned();
-        Ok(Self { connection: Some(connection), path, partial, is_indexed: false })
+        Ok(Self { connection: Some(connection), path, partial, _lock: lock, is_indexed: false })
     }
 
     fn connection(&self) -> Result<&Connection> {
@@ -66,6 +65,34 @@ impl Sqlite {
         }
         Ok(())
     }
+}
+
+/// Makes the file of the other name and locks it. What a killed attempt has left of it goes; one that
+/// still writes has it locked.
+fn begin(partial: &Path) -> Result<File> {
+    match File::open(partial) {
+        Ok(left) => {
+            lock(&left, partial)?;
+            fs::remove_file(partial)?;
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(files::named(partial, error)),
+    }
+    let file = files::create_private(partial).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => BUSY,
+        _ => files::named(partial, error),
+    })?;
+    lock(&file, partial)?;
+    Ok(file)
+}
+
+const BUSY: Error = Error::Busy("another export is writing this store");
+
+/// Whoever had the lock before may have removed the file, and somebody else have made another.
+fn lock(file: &File, path: &Path) -> Result<()> {
+    file.try_lock().map_err(|_| BUSY)?;
+    let (mine, there) = (file.metadata()?, fs::metadata(path).map_err(|_| BUSY)?);
+    if (mine.dev(), mine.ino()) == (there.dev(), there.ino()) { Ok(()) } else { Err(BUSY) }
 }
 
 impl Sink for Sqlite {
@@ -123,7 +150,9 @@ impl ToSql for Cell {
 }
 
 fn looks_like_a_number(text: &str) -> bool {
-    text.trim().parse::<f64>().is_ok()
+    // Not of Rust's inf and nan: the server would not find a name that stands there as bytes.
+    text.contains(|character: char| character.is_ascii_digit())
+        && text.trim().parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
