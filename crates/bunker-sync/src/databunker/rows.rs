@@ -343,8 +343,9 @@ fn request(row: &Row<'_>, context: &Context) -> Result<Value, Left> {
 fn fact(row: &Row<'_>, context: &Context) -> Value {
     // Of an event about nobody that was found, this is what was looked for.
     let record = row.text("record").and_then(|record| context.key.open_fixed(record));
-    let user = record.and_then(|record| Uuid::try_parse(&record).ok());
-    let user = user.filter(|_| facts::is_about_its_record(row));
+    let user = record
+        .filter(|_| facts::is_about_its_record(row))
+        .and_then(|record| Uuid::try_parse(&record).ok());
     let message = facts::message(row, &context.briefs);
     object(
         "audit",

@@ -47,9 +47,7 @@ impl Plan<'_> {
     /// The lock on a row brings its newest version; the UPDATE finds it by its key. Whoever changes a
     /// key between the two makes the numbers differ, and the batch is undone.
     pub fn batch(&self, page: Page) -> Result<String> {
-        let keys = self.numbered_keys("k");
-        let texts: Vec<_> = keys.iter().map(|key| format!("{key}::text")).collect();
-        let (keys, texts) = (keys.join(", "), texts.join(", "));
+        let (keys, texts) = (self.numbered_keys("k").join(", "), self.key_texts());
         let stored = if self.is_dry {
             "SELECT true AS kept FROM numbered, brought WHERE brought.tokens[n] IS NOT NULL"
                 .to_owned()
@@ -89,10 +87,8 @@ impl Plan<'_> {
     /// Finds the key of the first row of a page, in the texts of its columns. Nothing else of the row is
     /// looked at.
     pub fn first_key(&self, page: Page) -> Result<String> {
-        let keys = self.numbered_keys("k");
-        let texts: Vec<_> = keys.iter().map(|key| format!("{key}::text")).collect();
         let page = self.page(Page { size: 1, ..page }, "", &[])?;
-        Ok(format!("SELECT ARRAY[{}] FROM ({page}) AS page", texts.join(", ")))
+        Ok(format!("SELECT ARRAY[{}] FROM ({page}) AS page", self.key_texts()))
     }
 
     /// The rows of a page: their keys, and `content` made of columns that are read. It is made of these
@@ -174,6 +170,13 @@ impl Plan<'_> {
 
     fn key_columns(&self) -> Vec<String> {
         self.table.key.iter().map(|name| qualified(name)).collect()
+    }
+
+    /// The key of a row of a page, as texts.
+    fn key_texts(&self) -> String {
+        let texts: Vec<_> =
+            self.numbered_keys("k").iter().map(|key| format!("{key}::text")).collect();
+        texts.join(", ")
     }
 
     /// Names for the columns of the key that are nobody else's.
